@@ -1,0 +1,82 @@
+//! From the page to the worker.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ObjectRef;
+
+/// A command with the number under which its result comes back.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+pub struct Request {
+    /// Chosen by the page, rising; repeated in [`crate::CommandResult`].
+    pub id: u64,
+    /// What to do.
+    pub command: Command,
+}
+
+/// What the page asks of the engine.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// Builds a fresh cluster and drops the one before. Also what the page's reset does.
+    /// Answered by [`crate::Message::Booted`] and a first batch with `reset` set.
+    Boot {
+        /// Seed of every random stream.
+        seed: u64,
+        /// How many worker nodes join.
+        nodes: u32,
+    },
+    /// Applies every document of a YAML text, in order, as `kubectl apply -f` does.
+    Apply {
+        /// One or more YAML documents.
+        text: String,
+    },
+    /// Deletes every object that a YAML text names, as `kubectl delete -f` does.
+    Delete {
+        /// One or more YAML documents.
+        text: String,
+    },
+    /// Deletes one object, with its default grace and propagation.
+    DeleteObject {
+        /// The object.
+        object: ObjectRef,
+    },
+    /// Sets `spec.replicas` through the scale of a Deployment or ReplicaSet.
+    ScaleObject {
+        /// The workload.
+        object: ObjectRef,
+        /// The wanted number.
+        replicas: u32,
+    },
+    /// A fault: the node's kubelet stops, its containers with it.
+    FailNode {
+        /// The node.
+        name: String,
+    },
+    /// Ends the fault of [`Command::FailNode`].
+    RecoverNode {
+        /// The node.
+        name: String,
+    },
+    /// Lets virtual time flow at the set speed.
+    Play,
+    /// Holds virtual time.
+    Pause,
+    /// Handles exactly one event (and whatever falls on its instant through it), then pauses.
+    Step,
+    /// Virtual seconds per second of wall time, at most. A ceiling, not a promise.
+    SetSpeed(f64),
+    /// Runs as fast as it can until quiet or until the bound, then goes back to the mode before.
+    RunUntilQuiet {
+        /// Bound, in virtual milliseconds from now.
+        bound_ms: i64,
+    },
+    /// Asks for [`crate::Message::Detail`] of exactly this object, now and whenever it changes.
+    Select {
+        /// The object.
+        object: ObjectRef,
+    },
+    /// No more details.
+    Deselect,
+    /// Asks for everything again: the next batch has `reset` set.
+    Resubscribe,
+}
