@@ -1,0 +1,57 @@
+//! The kinds table: every kind the cluster knows, one file and one line each.
+
+use crate::{Kind, KindId, Resource};
+
+mod config_map;
+mod deployment;
+mod event;
+mod lease;
+mod namespace;
+mod node;
+mod pod;
+mod replica_set;
+mod secret;
+mod service_account;
+
+/// A typed kind of the table.
+pub trait Kinded: Resource {
+    /// Its id in the table.
+    const ID: KindId;
+}
+
+macro_rules! kinds {
+    ($($constant:ident => $strategy:ty,)*) => {
+        /// Positions in the table, in the order of its lines.
+        #[allow(non_camel_case_types, clippy::upper_case_acronyms)]
+        enum Position { $($constant,)* }
+
+        impl KindId {
+            $(
+                #[doc = concat!("The kind that `", stringify!($strategy), "` describes.")]
+                pub const $constant: KindId = KindId(Position::$constant as u16);
+            )*
+        }
+
+        $(
+            impl Kinded for <$strategy as crate::Strategy>::Object {
+                const ID: KindId = KindId::$constant;
+            }
+        )*
+
+        /// All kinds, in the order of their ids.
+        pub(crate) static TABLE: &[Kind] = &[$(Kind::of::<$strategy>(),)*];
+    };
+}
+
+kinds! {
+    CONFIG_MAP => config_map::ConfigMaps,
+    EVENT => event::Events,
+    NAMESPACE => namespace::Namespaces,
+    NODE => node::Nodes,
+    POD => pod::Pods,
+    SECRET => secret::Secrets,
+    SERVICE_ACCOUNT => service_account::ServiceAccounts,
+    DEPLOYMENT => deployment::Deployments,
+    REPLICA_SET => replica_set::ReplicaSets,
+    LEASE => lease::Leases,
+}

@@ -1,0 +1,20 @@
+//! Kubernetes' object model: what an object is, which kinds there are, and everything that can
+//! be said of an object without knowing the rest of the cluster: defaults, validation,
+//! selectors, quantities, patches, columns and the errors an API server answers with.
+//!
+//! It knows `k8s-openapi`'s types and plain data. It must never read cluster state, know of a
+//! request's identity, or keep anything between calls.
+
+pub mod field;
+pub mod kind;
+pub mod kinds;
+pub mod object;
+pub mod status;
+
+pub use kind::{Cell, Column, Kind, KindId, Scope, Strategy};
+pub use kinds::Kinded;
+pub use object::{AnyObject, Key, Object, Resource};
+pub use status::Status;
+
+/// `k8s-openapi`'s typed kinds, under the one name that the engine uses for them.
+pub use k8s_openapi as openapi;
