@@ -6,8 +6,10 @@
 //! request's identity, or keep anything between calls.
 
 pub mod field;
+pub mod fields;
 pub mod kind;
 pub mod kinds;
+pub mod labels;
 pub mod object;
 pub mod status;
 
