@@ -26,6 +26,12 @@ impl KindId {
     }
 }
 
+impl sim::Digestible for KindId {
+    fn digest(&self, digest: &mut sim::Digest) {
+        digest.u64(u64::from(self.0));
+    }
+}
+
 /// Whether objects of a kind live in a namespace.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {

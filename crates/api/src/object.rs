@@ -200,6 +200,44 @@ impl fmt::Debug for Object {
     }
 }
 
+impl Digestible for Object {
+    fn digest(&self, digest: &mut Digest) {
+        digest_value(&self.to_value(), digest);
+    }
+}
+
+/// Adds a JSON value: what it is, and its content.
+fn digest_value(value: &Value, digest: &mut Digest) {
+    match value {
+        Value::Null => digest.u64(0),
+        Value::Bool(truth) => {
+            digest.u64(1);
+            digest.bool(*truth);
+        }
+        Value::Number(number) => {
+            digest.u64(2);
+            digest.str(&number.to_string());
+        }
+        Value::String(text) => {
+            digest.u64(3);
+            digest.str(text);
+        }
+        Value::Array(items) => {
+            digest.u64(4);
+            digest.u64(items.len() as u64);
+            items.iter().for_each(|item| digest_value(item, digest));
+        }
+        Value::Object(fields) => {
+            digest.u64(5);
+            digest.u64(fields.len() as u64);
+            for (name, field) in fields {
+                digest.str(name);
+                digest_value(field, digest);
+            }
+        }
+    }
+}
+
 /// Namespace and name: what identifies an object within its kind. The namespace is empty for
 /// cluster-scoped kinds. Keys sort as etcd sorts them, by namespace and then by name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]

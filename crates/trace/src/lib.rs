@@ -1,0 +1,146 @@
+//! What happened in the cluster, as plain records with ids and the id of the event that caused
+//! them. Consumers: animation, explanations, assertions of tests.
+//!
+//! It holds plain data only, knows no engine type, and is never part of the cluster's state:
+//! nothing may decide by it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+/// One thing that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Its id, counted from 1.
+    pub id: u64,
+    /// The index of the cluster's event during which it happened.
+    pub cause: u64,
+    /// Virtual nanoseconds since the cluster was created.
+    pub time_nanos: u64,
+    /// What happened.
+    pub what: What,
+}
+
+/// What can happen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum What {
+    /// A request was answered.
+    ApiCall {
+        /// Who asked.
+        user: Arc<str>,
+        /// `create`, `get`, `update` …
+        verb: String,
+        /// `pods`, `pods/status` …
+        resource: String,
+        /// `namespace/name`, or a part of it.
+        object: String,
+        /// The HTTP status code of the answer.
+        code: i32,
+    },
+    /// A controller looked at a key.
+    Reconcile {
+        /// The controller's name.
+        controller: String,
+        /// The key.
+        key: String,
+    },
+    /// The scheduler decided on a pod.
+    Scheduled {
+        /// `namespace/name` of the pod.
+        pod: String,
+        /// The chosen node, or `None` when there was none.
+        node: Option<String>,
+        /// How many nodes there were.
+        nodes: u64,
+        /// How many passed all filters.
+        feasible: u64,
+        /// How many nodes each plugin turned away.
+        rejected: Vec<(String, u64)>,
+        /// The best nodes with their scores, best first.
+        top_scores: Vec<(String, i64)>,
+    },
+    /// Something changed within a pod on its node.
+    PodTransition {
+        /// `namespace/name` of the pod.
+        pod: String,
+        /// The node.
+        node: String,
+        /// What changed, in words.
+        transition: String,
+    },
+    /// Something was broken or mended on purpose.
+    Fault {
+        /// What, in words.
+        fault: String,
+    },
+}
+
+/// The newest records, in a buffer of bounded size.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    records: VecDeque<Record>,
+    capacity: usize,
+    next_id: u64,
+    cause: u64,
+    time_nanos: u64,
+}
+
+impl Trace {
+    /// A buffer for the newest `capacity` records.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        Trace { records: VecDeque::new(), capacity, next_id: 1, cause: 0, time_nanos: 0 }
+    }
+
+    /// Says which event the next records belong to, and when it happens.
+    pub fn begin(&mut self, cause: u64, time_nanos: u64) {
+        self.cause = cause;
+        self.time_nanos = time_nanos;
+    }
+
+    /// Records that something happened. With a capacity of 0 nothing is kept.
+    pub fn record(&mut self, what: What) {
+        let id = self.next_id;
+        self.next_id += 1;
+        if self.capacity == 0 {
+            return;
+        }
+        if self.records.len() == self.capacity {
+            self.records.pop_front();
+        }
+        self.records.push_back(Record { id, cause: self.cause, time_nanos: self.time_nanos, what });
+    }
+
+    /// Whether records are kept at all; building an expensive record can be skipped otherwise.
+    #[must_use]
+    pub fn is_on(&self) -> bool {
+        self.capacity > 0
+    }
+
+    /// The records that are kept, oldest first.
+    pub fn records(&self) -> impl Iterator<Item = &Record> {
+        self.records.iter()
+    }
+
+    /// The records with an id greater than `id`, oldest first.
+    pub fn since(&self, id: u64) -> impl Iterator<Item = &Record> {
+        self.records.iter().filter(move |record| record.id > id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oldest_records_leave_first_and_ids_go_on() {
+        let mut trace = Trace::new(2);
+        for fault in ["a", "b", "c"] {
+            trace.record(What::Fault { fault: fault.to_string() });
+        }
+        let ids: Vec<u64> = trace.records().map(|record| record.id).collect();
+        assert_eq!(ids, [2, 3]);
+        assert_eq!(trace.since(2).count(), 1);
+    }
+}
