@@ -6,7 +6,7 @@ use std::sync::Arc;
 use api::openapi::api::core::v1::Event;
 use api::{Key, KindId, Kinded, Object, Status};
 use etcd::Etcd;
-use sim::{Clock, Digest, Digestible, Duration, Fingerprint, Stream, Time};
+use sim::{Clock, Digest, Duration, Fingerprint, Stream, Time};
 use trace::{Trace, What};
 
 use crate::admission::{self, AdmissionPlugin};

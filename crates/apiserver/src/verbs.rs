@@ -240,8 +240,7 @@ impl Operation<'_> {
             new.meta_mut().generation = Some(old.meta().generation.unwrap_or(0) + 1);
         }
         self.admit(target, verb, &mut new, Some(&old))?;
-        let validate =
-            if status { kind.validate_status_update } else { kind.validate_update };
+        let validate = if status { kind.validate_status_update } else { kind.validate_update };
         let errors = validate(&new, &old);
         if !errors.is_empty() {
             return Err(Status::invalid(kind, &target.name, &errors));

@@ -8,7 +8,11 @@ mod api_client;
 mod component;
 mod events;
 mod informer;
+#[cfg(test)]
+mod informer_tests;
 mod queue;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use api_client::Api;
 pub use component::{Component, Context};

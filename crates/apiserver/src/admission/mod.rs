@@ -65,12 +65,7 @@ pub trait AdmissionPlugin: Send + Sync {
     ///
     /// # Errors
     /// The status with which the request is refused.
-    fn validate(
-        &self,
-        _: &Attributes<'_>,
-        _: Option<&Object>,
-        _: &View<'_>,
-    ) -> Result<(), Status> {
+    fn validate(&self, _: &Attributes<'_>, _: Option<&Object>, _: &View<'_>) -> Result<(), Status> {
         Ok(())
     }
 }

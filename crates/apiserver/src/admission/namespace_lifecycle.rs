@@ -18,8 +18,12 @@ impl AdmissionPlugin for NamespaceLifecycle {
         "NamespaceLifecycle"
     }
 
-    fn admit(&self, request: &Attributes<'_>, _: &mut Object, view: &View<'_>)
-    -> Result<(), Status> {
+    fn admit(
+        &self,
+        request: &Attributes<'_>,
+        _: &mut Object,
+        view: &View<'_>,
+    ) -> Result<(), Status> {
         if request.verb != Verb::Create || !request.kind.is_namespaced() {
             return Ok(());
         }

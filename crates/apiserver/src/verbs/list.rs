@@ -52,7 +52,9 @@ impl Operation<'_> {
                 {
                     format!("field label not supported: {field}")
                 } else {
-                    format!("{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+                    format!(
+                        "{field:?} is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+                    )
                 };
                 return Err(Status::bad_request(words));
             }
@@ -93,9 +95,9 @@ fn matches(object: &Object, options: &ListOptions) -> bool {
     options.label_selector.as_ref().is_none_or(|selector| selector.matches(labels))
         && options.field_selector.as_ref().is_none_or(|selector| {
             selector.matches(|field| match field {
-                "metadata.name" => object.name().to_string(),
-                "metadata.namespace" => object.namespace().to_string(),
-                _ => (object.kind().selectable_field)(object, field).unwrap_or_default(),
+                "metadata.name" => Some(object.name().to_string()),
+                "metadata.namespace" => Some(object.namespace().to_string()),
+                _ => (object.kind().selectable_field)(object, field),
             })
         })
 }
