@@ -161,6 +161,8 @@ struct Watch {
     selector: WatchSelector,
     pending: Vector<Arc<WatchEvent>>,
     announced: bool,
+    /// What was committed before this instant may be delivered.
+    released: Time,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -203,9 +205,26 @@ pub(crate) struct WatchCache {
     watches: OrdMap<WatchId, Watch>,
     next_id: u64,
     announcements: Vec<(WatchId, u32)>,
+    deliveries_are_scheduled: bool,
 }
 
 impl WatchCache {
+    /// From now on, new watches deliver only what is released.
+    pub(crate) fn schedule_deliveries(&mut self) {
+        self.deliveries_are_scheduled = true;
+    }
+
+    /// Lets a watch deliver what was committed before `before`. If there is more, the watch is
+    /// announced again.
+    pub(crate) fn release(&mut self, id: WatchId, before: Time) {
+        let Some(watch) = self.watches.get_mut(&id) else { return };
+        watch.released = before;
+        watch.announced = watch.pending.last().is_some_and(|event| event.time >= before);
+        if watch.announced {
+            self.announcements.push((id, watch.owner));
+        }
+    }
+
     pub(crate) fn snapshot(&self, kind: KindId) -> Snapshot {
         self.kinds.get(&kind).map(|kind| kind.snapshot.clone()).unwrap_or_default()
     }
@@ -218,8 +237,10 @@ impl WatchCache {
         let id = WatchId(self.next_id);
         self.next_id += 1;
         self.kinds.entry(kind).or_default().list_mut(&selector).push_back(id);
+        let released = if self.deliveries_are_scheduled { Time::ZERO } else { Time::MAX };
         let pending = Vector::new();
-        self.watches.insert(id, Watch { owner, kind, selector, pending, announced: false });
+        let watch = Watch { owner, kind, selector, pending, announced: false, released };
+        self.watches.insert(id, watch);
         id
     }
 
@@ -258,17 +279,13 @@ impl WatchCache {
         std::mem::take(&mut self.announcements)
     }
 
-    /// Takes what the watch has to deliver of the changes committed before `before`. What is
-    /// left, or comes later, is announced again.
+    /// Takes what the watch has to deliver, of what was committed before `before` and released.
     pub(crate) fn poll(&mut self, id: WatchId, before: Time) -> Vec<Arc<WatchEvent>> {
         let Some(watch) = self.watches.get_mut(&id) else { return Vec::new() };
+        let before = before.min(watch.released);
         let mut delivered = Vec::new();
         while watch.pending.front().is_some_and(|event| event.time < before) {
             delivered.extend(watch.pending.pop_front());
-        }
-        watch.announced = !watch.pending.is_empty();
-        if watch.announced {
-            self.announcements.push((id, watch.owner));
         }
         delivered
     }
@@ -282,6 +299,7 @@ impl Digestible for WatchCache {
             digest.add(id);
             digest.u64(u64::from(watch.owner));
             digest.bool(watch.announced);
+            digest.add(&watch.released);
             digest.u64(watch.pending.len() as u64);
             for event in &watch.pending {
                 digest.u64(event.revision);

@@ -18,4 +18,4 @@ pub use request::{
     Binding, Body, DeleteOptions, List, ListOptions, ObjectChange, Patch, Propagation, Request,
     Response, Subresource, Verb,
 };
-pub use server::ApiServer;
+pub use server::{ApiServer, Commit};

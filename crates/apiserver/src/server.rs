@@ -36,6 +36,22 @@ pub struct ApiServer {
     usages: BTreeSet<Usage>,
     event_expiries: BTreeMap<Time, Vec<Key>>,
     compactions: (Time, u64),
+    commits: Vec<Commit>,
+}
+
+/// A change that was committed: what hosts follow the cluster by.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// When.
+    pub time: Time,
+    /// The object's kind.
+    pub kind: KindId,
+    /// The object's key.
+    pub key: Key,
+    /// The object before, unless it came into being.
+    pub old: Option<Object>,
+    /// The object after, unless it was deleted.
+    pub new: Option<Object>,
 }
 
 impl ApiServer {
@@ -52,6 +68,7 @@ impl ApiServer {
             usages: BTreeSet::new(),
             event_expiries: BTreeMap::new(),
             compactions: (Time::ZERO + COMPACTION_INTERVAL, 1),
+            commits: Vec::new(),
         }
     }
 
@@ -121,6 +138,23 @@ impl ApiServer {
     /// Takes what a watch delivers of the changes committed before `before`.
     pub fn poll_watch(&mut self, id: WatchId, before: Time) -> Vec<Arc<WatchEvent>> {
         self.cache.poll(id, before)
+    }
+
+    /// From now on, new watches deliver only what [`ApiServer::release_watch`] releases: the
+    /// cluster decides how long a change is under way.
+    pub fn schedule_deliveries(&mut self) {
+        self.cache.schedule_deliveries();
+    }
+
+    /// Lets a watch deliver what was committed before `before`.
+    pub fn release_watch(&mut self, id: WatchId, before: Time) {
+        self.cache.release(id, before);
+    }
+
+    /// The changes that were committed since this was last asked, oldest first. They are kept
+    /// until they are taken.
+    pub fn take_commits(&mut self) -> Vec<Commit> {
+        std::mem::take(&mut self.commits)
     }
 
     /// The watches that came to have something to deliver, with the components that own them.
@@ -224,7 +258,7 @@ impl ApiServer {
             self.event_expiries.entry(expiry).or_default().push(key.clone());
         }
         let old = event.previous.map(|kv| kv.value);
-        self.cache.publish(kind, (revision, now), key, (old, Some(object.clone())));
+        self.publish(Commit { time: now, kind, key, old, new: Some(object.clone()) }, revision);
         Ok(object)
     }
 
@@ -232,8 +266,15 @@ impl ApiServer {
     pub(crate) fn remove(&mut self, now: Time, object: &Object, revision: u64) {
         let (kind, key) = (object.kind_id(), object.key());
         if let Ok(event) = self.etcd.delete((kind, key.clone()), revision) {
-            self.cache.publish(kind, (event.revision, now), key, (Some(object.clone()), None));
+            let commit = Commit { time: now, kind, key, old: Some(object.clone()), new: None };
+            self.publish(commit, event.revision);
         }
+    }
+
+    fn publish(&mut self, commit: Commit, revision: u64) {
+        let changed = (commit.old.clone(), commit.new.clone());
+        self.cache.publish(commit.kind, (revision, commit.time), commit.key.clone(), changed);
+        self.commits.push(commit);
     }
 
     /// The digest of everything the server's future depends on.

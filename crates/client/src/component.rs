@@ -23,6 +23,14 @@ pub trait Component {
     /// `None` if only a watch event can give it something to do.
     fn next_wake(&self) -> Option<Time>;
 
+    /// What it has still to do of its own accord, in words, or `None` when it only waits for
+    /// the world to change: a key to reconcile, an image on its way, a grace period. Renewing a
+    /// lease and the wait of a crash-looping container do not count.
+    fn busy(&self, now: Time) -> Option<String> {
+        let _ = now;
+        None
+    }
+
     /// Adds everything its future depends on.
     fn digest(&self, digest: &mut Digest);
 }
