@@ -12,6 +12,7 @@ pub mod kinds;
 pub mod labels;
 pub mod object;
 pub mod status;
+pub mod yaml;
 
 pub use kind::{Cell, Column, Kind, KindId, Scope, Strategy};
 pub use kinds::Kinded;
