@@ -1,0 +1,228 @@
+//! The static site: both wasm modules, their glue, everything in `static/`, and beside each file
+//! its brotli and gzip form. A file is written, and compressed again, only when it changed.
+
+use crate::workspace::Workspace;
+use crate::{process, setup};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use wasm_bindgen_cli_support::Bindgen;
+
+/// The wasm modules of the site: package, name in the site.
+pub const MODULES: [(&str, &str); 2] = [("web", "web"), ("wasm", "engine")];
+
+/// Which cargo profile the modules are built with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    /// Small and fast; what people get.
+    Wasm,
+    /// Quick to build, with names in its stack traces.
+    Dev,
+}
+
+impl Profile {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Wasm => "wasm",
+            Self::Dev => "dev",
+        }
+    }
+
+    fn directory(self) -> &'static str {
+        match self {
+            Self::Wasm => "wasm",
+            Self::Dev => "debug",
+        }
+    }
+}
+
+/// `cargo xtask dist`.
+pub fn run() -> Result<ExitCode> {
+    let workspace = Workspace::load()?;
+    setup::wasm_target(&workspace)?;
+    build(&workspace, Profile::Wasm)?;
+    println!("{}", workspace.dist().display());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Builds the site into `dist/`; files of earlier builds that are no longer part of it go away.
+pub fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
+    let site = collect(workspace, profile)?;
+    let dist = workspace.dist();
+    let written = publish(&dist, &site)?;
+    process::announce(&format!("dist: {} files, {written} changed", site.len()));
+    Ok(())
+}
+
+/// Everything the site holds, by its path in the site.
+fn collect(workspace: &Workspace, profile: Profile) -> Result<BTreeMap<String, Vec<u8>>> {
+    compile(workspace, profile)?;
+    let mut site = BTreeMap::new();
+    add_directory(&workspace.root.join("static"), "", &mut site)?;
+    for (package, name) in MODULES {
+        for (file, bytes) in bind(workspace, profile, package, name)? {
+            if site.insert(file.clone(), bytes).is_some() {
+                bail!("dist: {file} exists both in static/ and as a built file");
+            }
+        }
+    }
+    Ok(site)
+}
+
+fn compile(workspace: &Workspace, profile: Profile) -> Result<()> {
+    process::announce(&format!("building web and engine (profile {})", profile.name()));
+    let mut arguments =
+        vec!["build", "--lib", "--target", "wasm32-unknown-unknown", "--profile", profile.name()];
+    for (package, _) in MODULES {
+        arguments.extend(["--package", package]);
+    }
+    process::run(&mut process::cargo(&workspace.root, &arguments))
+}
+
+/// Runs wasm-bindgen over one module, unless its result for this very module is still there.
+fn bind(
+    workspace: &Workspace,
+    profile: Profile,
+    package: &str,
+    name: &str,
+) -> Result<BTreeMap<String, Vec<u8>>> {
+    let module = package.replace('-', "_");
+    let directory = workspace.target.join("wasm32-unknown-unknown").join(profile.directory());
+    let input = directory.join(format!("{module}.wasm"));
+    let output = workspace.target.join("xtask/bindgen").join(profile.name()).join(name);
+    let result = output.join(format!("{name}_bg.wasm"));
+    if !is_newer(&result, &input) || !is_newer(&result, &std::env::current_exe()?) {
+        process::announce(&format!("wasm-bindgen {name}"));
+        if output.exists() {
+            fs::remove_dir_all(&output).context("dist: cannot clear wasm-bindgen's output")?;
+        }
+        let keep_names = profile == Profile::Dev;
+        Bindgen::new()
+            .input_path(&input)
+            .out_name(name)
+            .web(true)?
+            .typescript(false)
+            .remove_name_section(!keep_names)
+            .remove_producers_section(true)
+            .generate(&output)
+            .with_context(|| format!("wasm-bindgen over {}", workspace.relative(&input)))?;
+    }
+    let mut files = BTreeMap::new();
+    add_directory(&output, "", &mut files)?;
+    Ok(files)
+}
+
+fn is_newer(result: &Path, input: &Path) -> bool {
+    let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    match (modified(result), modified(input)) {
+        (Some(result), Some(input)) => result > input,
+        _ => false,
+    }
+}
+
+fn add_directory(
+    directory: &Path,
+    prefix: &str,
+    files: &mut BTreeMap<String, Vec<u8>>,
+) -> Result<()> {
+    let entries = fs::read_dir(directory)
+        .with_context(|| format!("dist: cannot read {}", directory.display()))?;
+    for entry in entries {
+        let entry = entry?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            add_directory(&entry.path(), &format!("{name}/"), files)?;
+        } else {
+            files.insert(name, fs::read(entry.path())?);
+        }
+    }
+    Ok(())
+}
+
+/// Makes `dist` hold exactly `site` and its compressed forms; returns how many files changed.
+fn publish(dist: &Path, site: &BTreeMap<String, Vec<u8>>) -> Result<usize> {
+    fs::create_dir_all(dist)?;
+    let mut changed = Vec::new();
+    for (name, bytes) in site {
+        let path = dist.join(name);
+        let current = fs::read(&path).is_ok_and(|old| &old == bytes);
+        if !(current && compressed(&path, "br").is_file() && compressed(&path, "gz").is_file()) {
+            changed.push((path, bytes));
+        }
+    }
+    if !changed.is_empty() {
+        process::announce(&format!("compressing {} files", changed.len()));
+    }
+    for (path, bytes) in &changed {
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent)?;
+        }
+        // The file itself last: a run stopped half way is seen as changed by the next one.
+        fs::write(compressed(path, "br"), brotli(bytes)?)?;
+        fs::write(compressed(path, "gz"), gzip(bytes)?)?;
+        fs::write(path, bytes)?;
+    }
+    let mut present = BTreeMap::new();
+    add_directory(dist, "", &mut present)?;
+    for name in present.keys() {
+        let source = name.strip_suffix(".br").or_else(|| name.strip_suffix(".gz"));
+        if !site.contains_key(name) && !source.is_some_and(|source| site.contains_key(source)) {
+            fs::remove_file(dist.join(name))?;
+        }
+    }
+    Ok(changed.len())
+}
+
+/// `name` with `.extension` appended, not replaced.
+pub fn compressed(path: &Path, extension: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".");
+    name.push(extension);
+    PathBuf::from(name)
+}
+
+fn brotli(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut output = Vec::new();
+    let parameters =
+        brotli::enc::BrotliEncoderParams { quality: 11, lgwin: 24, ..Default::default() };
+    brotli::BrotliCompress(&mut &bytes[..], &mut output, &parameters)?;
+    Ok(output)
+}
+
+fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes)?;
+    Ok(encoder.finish()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn site(files: &[(&str, &str)]) -> BTreeMap<String, Vec<u8>> {
+        files.iter().map(|(name, text)| ((*name).to_owned(), text.as_bytes().to_vec())).collect()
+    }
+
+    #[test]
+    fn publishing_writes_what_changed_and_removes_what_is_gone() {
+        let dist = std::env::temp_dir().join(format!("tabernetes-publish-{}", std::process::id()));
+        let first = site(&[("index.html", "one"), ("examples/a.yaml", "a")]);
+        assert_eq!(publish(&dist, &first).unwrap(), 2);
+        assert_eq!(publish(&dist, &first).unwrap(), 0, "nothing changed");
+        let second = site(&[("index.html", "two")]);
+        assert_eq!(publish(&dist, &second).unwrap(), 1);
+        let mut present = BTreeMap::new();
+        add_directory(&dist, "", &mut present).unwrap();
+        fs::remove_dir_all(&dist).unwrap();
+        assert_eq!(
+            present.keys().collect::<Vec<_>>(),
+            ["index.html", "index.html.br", "index.html.gz"]
+        );
+        let mut unpacked = Vec::new();
+        brotli::BrotliDecompress(&mut &present["index.html.br"][..], &mut unpacked).unwrap();
+        assert_eq!(unpacked, b"two");
+    }
+}
