@@ -139,6 +139,13 @@ pub trait Strategy {
     const SUBRESOURCES: &'static [&'static str] = &[];
     /// Whether the server keeps `metadata.generation`.
     const HAS_GENERATION: bool = false;
+    /// Whether an update may leave out the resource version and so overwrite whatever is stored.
+    const ALLOWS_UNCONDITIONAL_UPDATE: bool = true;
+    /// Whether the answer to a deletion is the deleted object instead of a Status.
+    const RETURNS_DELETED_OBJECT: bool = false;
+    /// Whether the garbage collector looks after its objects: if not, deletion never adds the
+    /// finalizers by which it acts.
+    const IS_GARBAGE_COLLECTED: bool = true;
     /// The grace period that deletion gives when the request names none, in seconds; `None`
     /// for kinds that are deleted at once.
     fn default_grace_period_seconds(_object: &Self::Object) -> Option<i64> {
@@ -211,6 +218,12 @@ pub struct Kind {
     pub scope: Scope,
     /// Whether the server keeps `metadata.generation`.
     pub has_generation: bool,
+    /// See [`Strategy::ALLOWS_UNCONDITIONAL_UPDATE`].
+    pub allows_unconditional_update: bool,
+    /// See [`Strategy::RETURNS_DELETED_OBJECT`].
+    pub returns_deleted_object: bool,
+    /// See [`Strategy::IS_GARBAGE_COLLECTED`].
+    pub is_garbage_collected: bool,
     /// Fields that `fieldSelector` may name, beside name and namespace.
     pub selectable_fields: &'static [&'static str],
     /// Reads an object from JSON.
@@ -257,6 +270,9 @@ impl Kind {
             subresources: S::SUBRESOURCES,
             scope: S::SCOPE,
             has_generation: S::HAS_GENERATION,
+            allows_unconditional_update: S::ALLOWS_UNCONDITIONAL_UPDATE,
+            returns_deleted_object: S::RETURNS_DELETED_OBJECT,
+            is_garbage_collected: S::IS_GARBAGE_COLLECTED,
             selectable_fields: S::SELECTABLE_FIELDS,
             decode: |value| serde_json::from_value::<S::Object>(value).map(Object::new),
             default_grace_period_seconds: |object| {

@@ -170,6 +170,61 @@ impl Status {
         Status::new(Reason::Invalid, message, Some(details))
     }
 
+    /// A precondition on the object did not hold. Upstream names the kind here, not the resource:
+    /// staging/src/k8s.io/apiserver/pkg/registry/rest/delete.go, BeforeDelete.
+    #[must_use]
+    pub fn precondition_failed(kind: &Kind, name: &str, error: &str) -> Self {
+        let group_kind = kind.group_kind();
+        let message = format!("Operation cannot be fulfilled on {group_kind} {name:?}: {error}");
+        Status::about(Reason::Conflict, kind, name, message)
+    }
+
+    /// Every name that was generated was taken.
+    #[must_use]
+    pub fn generate_name_conflict(kind: &Kind, name: &str) -> Self {
+        let mut status = Status::already_exists(kind, name);
+        let message = status.message();
+        status.0.message = Some(format!(
+            "{message}, the server was not able to generate a unique name for the object"
+        ));
+        status
+    }
+
+    /// A failure that has no reason of its own: 500, with the error's words alone.
+    #[must_use]
+    pub fn unknown(error: &str) -> Self {
+        let mut status = Status::new(Reason::InternalError, error.to_string(), None);
+        status.0.reason = None;
+        status
+    }
+
+    /// The same failure with something said before it.
+    #[must_use]
+    pub fn prefixed(mut self, prefix: &str) -> Self {
+        self.0.message = Some(format!("{prefix}{}", self.message()));
+        self
+    }
+
+    /// The same failure with one more cause.
+    #[must_use]
+    pub fn with_cause(mut self, reason: &str, message: &str, field: &str) -> Self {
+        let cause = StatusCause {
+            reason: Some(reason.to_string()),
+            message: Some(message.to_string()),
+            field: Some(field.to_string()),
+        };
+        let details = self.0.details.get_or_insert_default();
+        details.causes.get_or_insert_default().push(cause);
+        self
+    }
+
+    /// The same failure with a token that a list can go on with.
+    #[must_use]
+    pub fn with_continue(mut self, token: String) -> Self {
+        self.0.metadata.continue_ = Some(token);
+        self
+    }
+
     /// The request makes no sense.
     #[must_use]
     pub fn bad_request(message: impl Into<String>) -> Self {

@@ -12,6 +12,7 @@ impl Strategy for Events {
     type Object = Event;
     const SCOPE: Scope = Scope::Namespaced;
     const SINGULAR: &'static str = "event";
+    const IS_GARBAGE_COLLECTED: bool = false;
     const SHORT_NAMES: &'static [&'static str] = &["ev"];
     const CATEGORIES: &'static [&'static str] = &[];
     const SUBRESOURCES: &'static [&'static str] = &[];

@@ -12,6 +12,7 @@ impl Strategy for Leases {
     type Object = Lease;
     const SCOPE: Scope = Scope::Namespaced;
     const SINGULAR: &'static str = "lease";
+    const ALLOWS_UNCONDITIONAL_UPDATE: bool = false;
     const SHORT_NAMES: &'static [&'static str] = &[];
     const CATEGORIES: &'static [&'static str] = &[];
     const SUBRESOURCES: &'static [&'static str] = &[];

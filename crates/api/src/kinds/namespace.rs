@@ -12,6 +12,7 @@ impl Strategy for Namespaces {
     type Object = Namespace;
     const SCOPE: Scope = Scope::Cluster;
     const SINGULAR: &'static str = "namespace";
+    const RETURNS_DELETED_OBJECT: bool = true;
     const SHORT_NAMES: &'static [&'static str] = &["ns"];
     const CATEGORIES: &'static [&'static str] = &[];
     const SUBRESOURCES: &'static [&'static str] = &["status", "finalize"];

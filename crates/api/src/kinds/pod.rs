@@ -12,6 +12,7 @@ impl Strategy for Pods {
     type Object = Pod;
     const SCOPE: Scope = Scope::Namespaced;
     const SINGULAR: &'static str = "pod";
+    const RETURNS_DELETED_OBJECT: bool = true;
     const SHORT_NAMES: &'static [&'static str] = &["po"];
     const CATEGORIES: &'static [&'static str] = &["all"];
     const SUBRESOURCES: &'static [&'static str] = &["status", "binding", "log"];

@@ -12,6 +12,7 @@ impl Strategy for ServiceAccounts {
     type Object = ServiceAccount;
     const SCOPE: Scope = Scope::Namespaced;
     const SINGULAR: &'static str = "serviceaccount";
+    const RETURNS_DELETED_OBJECT: bool = true;
     const SHORT_NAMES: &'static [&'static str] = &["sa"];
     const CATEGORIES: &'static [&'static str] = &[];
     const SUBRESOURCES: &'static [&'static str] = &[];
