@@ -25,8 +25,19 @@ pub fn run(workspace: &Workspace, browser: &Browser, tools: &Path) -> Result<Sui
             .find(|package| package.name == name)
             .with_context(|| format!("the workspace has no package {name}"))?;
         let driver = browser.chromedriver.display().to_string();
-        let arguments =
-            ["test", "--headless", "--chrome", "--chromedriver", &driver, "--mode", "no-install"];
+        // What is tested is what people get; it is also built only once that way.
+        let arguments = [
+            "test",
+            "--headless",
+            "--chrome",
+            "--chromedriver",
+            &driver,
+            "--mode",
+            "no-install",
+            ".",
+            "--profile",
+            "wasm",
+        ];
         let mut command = process::command(&package.directory, tools.join("wasm-pack"), &arguments);
         command.env("PATH", &path).env("WASM_BINDGEN_TEST_TIMEOUT", "300");
         let captured = process::capture(&mut command, LIMIT, |line| eprintln!("  {line}"))?;
