@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::decode::{DecodeError, decode_typed};
 use crate::field::ErrorList;
 use crate::kinds::{Kinded, TABLE};
 use crate::{Object, Resource};
@@ -227,7 +228,9 @@ pub struct Kind {
     /// Fields that `fieldSelector` may name, beside name and namespace.
     pub selectable_fields: &'static [&'static str],
     /// Reads an object from JSON.
-    pub decode: fn(Value) -> Result<Object, serde_json::Error>,
+    pub decode: fn(Value) -> Result<Object, DecodeError>,
+    /// Reads an object from JSON, and adds the paths of fields that the kind does not know.
+    pub decode_fields: fn(Value, &mut Vec<String>) -> Result<Object, DecodeError>,
     /// See [`Strategy::default_grace_period_seconds`].
     pub default_grace_period_seconds: fn(&Object) -> Option<i64>,
     /// See [`Strategy::default`].
@@ -274,7 +277,8 @@ impl Kind {
             returns_deleted_object: S::RETURNS_DELETED_OBJECT,
             is_garbage_collected: S::IS_GARBAGE_COLLECTED,
             selectable_fields: S::SELECTABLE_FIELDS,
-            decode: |value| serde_json::from_value::<S::Object>(value).map(Object::new),
+            decode: |value| decode_typed::<S::Object>(value, &mut Vec::new()),
+            decode_fields: decode_typed::<S::Object>,
             default_grace_period_seconds: |object| {
                 object.get::<S::Object>().and_then(S::default_grace_period_seconds)
             },

@@ -5,6 +5,7 @@
 //! It knows `k8s-openapi`'s types and plain data. It must never read cluster state, know of a
 //! request's identity, or keep anything between calls.
 
+pub mod decode;
 pub mod field;
 pub mod fields;
 pub mod kind;
