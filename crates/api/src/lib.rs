@@ -12,6 +12,7 @@ pub mod kind;
 pub mod kinds;
 pub mod labels;
 pub mod object;
+pub mod quantity;
 pub mod status;
 pub mod yaml;
 
