@@ -1,0 +1,481 @@
+//! The page as a whole: holds what it knows, talks to the worker, and hands parts their share.
+
+use std::rc::Rc;
+
+use gloo::events::EventListener;
+use protocol::{Command, CommandResult, Detail, Message, ObjectRef};
+use wasm_bindgen::JsCast;
+use yew::prelude::*;
+
+use super::cluster_map::ClusterMap;
+use super::dock::Dock;
+use super::editor::Editor;
+use super::inspector::Inspector;
+use super::legend::Legend;
+use super::menus::{Example, Menu};
+use super::notice::{Notice, NoticeBar};
+use super::parts::Icon;
+use super::top_bar::{Actions, Brand, Transport};
+use super::welcome::{BootScreen, Progress, Welcome};
+use super::{Intent, Sheet};
+use crate::browser;
+use crate::model::{Counts, Journal, Origin, World};
+use crate::strings::{Language, Strings, fill};
+use crate::worker::{Bridge, FromWorker};
+
+const SEED: u64 = 1;
+const NODES: u32 = 3;
+/// How long 'run until quiet' goes on at most: a virtual hour.
+const QUIET_BOUND_MS: i64 = 3_600_000;
+/// A worker that breaks this often without a batch between is not started again by itself.
+const MOST_TRAPS: u32 = 3;
+
+/// What reaches the page.
+pub enum Event {
+    /// From the worker.
+    Heard(FromWorker),
+    /// From a person.
+    Wanted(Intent),
+    /// The list of examples, or why there is none.
+    Examples(Result<String, String>),
+    /// An example's text, and whether to apply it.
+    ExampleText(Result<String, String>, bool),
+    /// A key that nothing else took.
+    Key(KeyboardEvent),
+}
+
+/// The page.
+pub struct App {
+    bridge: Option<Bridge>,
+    world: World,
+    journal: Journal,
+    detail: Option<Rc<Detail>>,
+    selected: Option<ObjectRef>,
+    result: Option<Rc<CommandResult>>,
+    notice: Option<Notice>,
+    examples: Rc<Vec<Example>>,
+    text: AttrValue,
+    replaced: Option<AttrValue>,
+    language: Language,
+    theme: u32,
+    sheet: Option<Sheet>,
+    speed: f64,
+    playing: bool,
+    seed: u64,
+    nodes: u32,
+    traps: u32,
+    settled: bool,
+    _keys: Option<EventListener>,
+}
+
+impl Component for App {
+    type Message = Event;
+    type Properties = ();
+
+    fn create(context: &Context<Self>) -> Self {
+        let tag = browser::recall("language").unwrap_or_else(browser::preferred_language);
+        let link = context.link().clone();
+        let keys = web_sys::window().and_then(|window| window.document()).map(|document| {
+            EventListener::new(&document, "keydown", move |event| {
+                if let Some(event) = event.dyn_ref::<KeyboardEvent>() {
+                    link.send_message(Event::Key(event.clone()));
+                }
+            })
+        });
+        let mut app = App {
+            bridge: None,
+            world: World::default(),
+            journal: Journal::default(),
+            detail: None,
+            selected: None,
+            result: None,
+            notice: None,
+            examples: Rc::default(),
+            text: browser::recall("manifest").unwrap_or_default().into(),
+            replaced: None,
+            language: Language::from_tag(&tag),
+            theme: 0,
+            sheet: None,
+            speed: 1.0,
+            playing: true,
+            seed: SEED,
+            nodes: NODES,
+            traps: 0,
+            settled: false,
+            _keys: keys,
+        };
+        browser::set_root_attribute("lang", app.language.code());
+        app.start(context);
+        context.link().send_future(async {
+            Event::Examples(browser::fetch_text("./examples/index.json".into()).await)
+        });
+        app
+    }
+
+    fn update(&mut self, context: &Context<Self>, event: Event) -> bool {
+        match event {
+            Event::Heard(heard) => self.hear(context, heard),
+            Event::Wanted(intent) => self.want(context, intent),
+            Event::Examples(text) => {
+                let parsed = text.ok().and_then(|text| serde_json::from_str(&text).ok());
+                self.examples = parsed.unwrap_or_default();
+                true
+            }
+            Event::ExampleText(Ok(text), apply) => {
+                self.take_example(text.into());
+                if apply {
+                    self.want(context, Intent::Apply);
+                }
+                true
+            }
+            Event::ExampleText(Err(error), _) => {
+                self.notice = Some(Notice::Refused(error.into()));
+                true
+            }
+            Event::Key(event) => self.key(context, &event),
+        }
+    }
+
+    fn view(&self, context: &Context<Self>) -> Html {
+        let strings = self.language.strings();
+        let send = context.link().callback(Event::Wanted);
+        let sheet = match self.sheet {
+            None => "sheet-none",
+            Some(Sheet::Editor) => "sheet-editor",
+            Some(Sheet::Dock) => "sheet-dock",
+            Some(Sheet::Inspector) => "sheet-inspector",
+        };
+        let version = self.world.booted.as_ref().map(|booted| booted.kubernetes_version.clone());
+        html! {
+            <ContextProvider<Language> context={self.language}>
+                <div class={classes!("app", sheet)}>
+                    <Brand version={version.unwrap_or_default()} seed={self.seed}
+                        nodes={self.nodes} send={send.clone()} />
+                    <Transport pace={self.world.pace} elapsed_ms={self.world.elapsed_ms()}
+                        speed={self.speed} seed={self.seed} nodes={self.nodes}
+                        send={send.clone()} />
+                    <Actions examples={Rc::clone(&self.examples)}
+                        tables={self.world.tables.clone()} send={send.clone()} />
+                    <section class="panel editor" aria-label={strings.manifest}>
+                        <Editor text={self.text.clone()} result={self.result.clone()}
+                            waiting={self.journal.editor_waits()}
+                            replaced={self.replaced.is_some()} send={send.clone()} />
+                    </section>
+                    { self.map_part(strings, &send) }
+                    <section class="panel inspector" aria-label={strings.summary}>
+                        { self.inspector(&send) }
+                    </section>
+                    <section class="panel dock" aria-label={strings.objects}>
+                        <Dock tables={self.world.tables.clone()} now_ms={self.second()}
+                            selected={self.selected.clone()} send={send.clone()} />
+                    </section>
+                    { self.sheet_bar(strings, &send) }
+                </div>
+            </ContextProvider<Language>>
+        }
+    }
+}
+
+impl App {
+    fn inspector(&self, send: &Callback<Intent>) -> Html {
+        let epoch_ms = self.world.booted.as_ref().map_or(0, |booted| booted.epoch_ms);
+        html! {
+            <Inspector selected={self.selected.clone()} detail={self.detail.clone()}
+                tables={self.world.tables.clone()} now_ms={self.second()} {epoch_ms}
+                send={send.clone()} />
+        }
+    }
+
+    fn map_part(&self, strings: &'static Strings, send: &Callback<Intent>) -> Html {
+        let counts = Counts::of(&self.world.tables.pods);
+        let progress = Progress::of(&self.world);
+        let nodes = self.world.tables.nodes.len();
+        let values = [("nodes", nodes), ("ready", counts.ready), ("pods", counts.total)];
+        let empty = self.settled && counts.total == 0;
+        html! {
+            <main class="center" aria-label={strings.map_label}>
+                <ClusterMap nodes={self.world.tables.nodes.clone()}
+                    pods={self.world.tables.pods.clone()} now_ms={self.world.pace.now_ms}
+                    speed={self.speed.max(self.world.pace.speed_achieved)}
+                    selected={self.selected.clone()} theme={self.theme} language={self.language}
+                    send={send.clone()} />
+                if let Some(notice) = self.notice.clone() {
+                    <NoticeBar {notice} send={send.clone()} />
+                }
+                if !self.settled {
+                    <BootScreen {progress} />
+                } else if empty {
+                    <Welcome examples={Rc::clone(&self.examples)} send={send.clone()} />
+                }
+                <div class="map-foot">
+                    <span class="soft numbers" role="status" data-testid="counts">
+                        { fill(strings.map_counts, &values) }
+                    </span>
+                    <Menu label={strings.legend} icon={Icon::Legend} testid="legend-menu"
+                        class="up left"><Legend /></Menu>
+                </div>
+            </main>
+        }
+    }
+
+    fn sheet_bar(&self, strings: &'static Strings, send: &Callback<Intent>) -> Html {
+        let button = |sheet: Sheet, icon: Icon, label: &'static str, testid: &'static str| {
+            let onclick = send.reform(move |_: MouseEvent| Intent::Sheet(sheet));
+            html! {
+                <button type="button" class="sheet-button" data-testid={testid} {onclick}
+                    aria-expanded={(self.sheet == Some(sheet)).to_string()}>
+                    { icon.html() }<span>{ label }</span>
+                </button>
+            }
+        };
+        html! {
+            <nav class="sheet-bar">
+                { button(Sheet::Editor, Icon::Document, strings.manifest, "sheet-editor") }
+                { button(Sheet::Dock, Icon::List, strings.objects, "sheet-dock") }
+                { button(Sheet::Inspector, Icon::Inspect, strings.summary, "sheet-inspector") }
+            </nav>
+        }
+    }
+
+    /// The virtual clock to the second: ages do not change more often.
+    fn second(&self) -> i64 {
+        self.world.pace.now_ms.div_euclid(1000) * 1000
+    }
+
+    fn say(&mut self, command: Command, origin: Origin) {
+        let request = self.journal.request(command, origin);
+        if let Some(bridge) = &self.bridge {
+            bridge.send(&request);
+        }
+    }
+
+    /// A new worker with a fresh cluster.
+    fn start(&mut self, context: &Context<Self>) {
+        match Bridge::start(context.link().callback(Event::Heard)) {
+            Ok(bridge) => {
+                self.bridge = Some(bridge);
+                self.boot();
+            }
+            Err(error) => self.notice = Some(Notice::Broken(error.into())),
+        }
+    }
+
+    fn boot(&mut self) {
+        self.say(Command::Boot { seed: self.seed, nodes: self.nodes }, Origin::Button);
+        self.say(Command::SetSpeed(self.speed), Origin::Button);
+        self.playing = true;
+        self.say(Command::Play, Origin::Button);
+        (self.detail, self.selected, self.result) = (None, None, None);
+        self.settled = false;
+    }
+
+    fn hear(&mut self, context: &Context<Self>, heard: FromWorker) -> bool {
+        match heard {
+            FromWorker::Messages(messages) => {
+                for message in messages {
+                    self.take(message);
+                }
+            }
+            FromWorker::Trap(message) if self.traps < MOST_TRAPS => {
+                self.traps += 1;
+                self.recover(context, message);
+            }
+            FromWorker::Trap(message) | FromWorker::Broken(message) => {
+                self.bridge = None;
+                self.notice = Some(Notice::Broken(message.into()));
+            }
+        }
+        true
+    }
+
+    /// After a trap: a new worker hears everything again but what broke the last one.
+    fn recover(&mut self, context: &Context<Self>, message: String) {
+        let changes = self.journal.recover();
+        self.start(context);
+        for change in changes {
+            self.say(change, Origin::Button);
+        }
+        self.notice = Some(Notice::Trapped(message.into()));
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Booted(booted) => self.world.boot(booted),
+            Message::Batch(batch) => {
+                if self.world.apply(batch).is_err() {
+                    self.say(Command::Resubscribe, Origin::Button);
+                }
+                self.playing = self.world.pace.running;
+                self.settled |= Progress::of(&self.world).complete();
+            }
+            Message::Result(result) => self.take_result(result),
+            Message::Detail(detail) => {
+                if self.selected.as_ref() == Some(&detail.object) {
+                    self.detail = Some(Rc::from(detail));
+                }
+            }
+            Message::Fatal { message } => self.notice = Some(Notice::Broken(message.into())),
+        }
+    }
+
+    fn take_result(&mut self, result: CommandResult) {
+        match self.journal.answered(result.id) {
+            Some(Origin::Editor) => self.result = Some(Rc::new(result)),
+            Some(Origin::Button) if !result.problems.is_empty() => {
+                let messages: Vec<&str> =
+                    result.problems.iter().map(|problem| problem.message.as_str()).collect();
+                self.notice = Some(Notice::Refused(messages.join("\n").into()));
+            }
+            _ => {}
+        }
+    }
+
+    fn want(&mut self, context: &Context<Self>, intent: Intent) -> bool {
+        match intent {
+            Intent::Send(command) => self.say(command, Origin::Button),
+            Intent::Edit(text) => {
+                browser::remember("manifest", &text);
+                self.text = text;
+            }
+            Intent::Apply if !self.journal.editor_waits() => {
+                self.say(Command::Apply { text: self.text.to_string() }, Origin::Editor);
+            }
+            Intent::Delete if !self.journal.editor_waits() => {
+                self.say(Command::Delete { text: self.text.to_string() }, Origin::Editor);
+            }
+            Intent::Apply | Intent::Delete => return false,
+            Intent::Example { id, apply } => context.link().send_future(async move {
+                let path = format!("./examples/{id}.yaml");
+                Event::ExampleText(browser::fetch_text(path).await, apply)
+            }),
+            Intent::Restore => {
+                if let Some(text) = self.replaced.take() {
+                    browser::remember("manifest", &text);
+                    (self.text, self.result) = (text, None);
+                }
+            }
+            Intent::Select(object) => self.select(object),
+            Intent::Deselect => self.deselect(),
+            Intent::Speak(language) => self.speak(language),
+            Intent::Theme => self.change_theme(),
+            Intent::Sheet(sheet) => {
+                self.sheet = if self.sheet == Some(sheet) { None } else { Some(sheet) };
+            }
+            Intent::Dismiss => self.notice = None,
+            Intent::Restart => {
+                (self.notice, self.traps) = (None, 0);
+                self.world = World::default();
+                self.start(context);
+            }
+            Intent::Toggle
+            | Intent::Step
+            | Intent::RunUntilQuiet
+            | Intent::Speed(_)
+            | Intent::Boot { .. } => self.transport(intent),
+        }
+        true
+    }
+
+    fn transport(&mut self, intent: Intent) {
+        match intent {
+            Intent::Toggle => {
+                let command = if self.playing { Command::Pause } else { Command::Play };
+                self.playing = !self.playing;
+                self.say(command, Origin::Button);
+            }
+            Intent::Step => {
+                self.playing = false;
+                self.say(Command::Step, Origin::Button);
+            }
+            Intent::RunUntilQuiet => {
+                let command = Command::RunUntilQuiet { bound_ms: QUIET_BOUND_MS };
+                self.say(command, Origin::Button);
+            }
+            Intent::Speed(speed) => {
+                self.speed = speed;
+                self.say(Command::SetSpeed(speed), Origin::Button);
+            }
+            Intent::Boot { seed, nodes } => {
+                (self.seed, self.nodes) = (seed, nodes);
+                self.boot();
+            }
+            _ => {}
+        }
+    }
+
+    fn select(&mut self, object: ObjectRef) {
+        if browser::matches_media("(max-width: 999px)") {
+            self.sheet = Some(Sheet::Inspector);
+        }
+        if self.selected.as_ref() != Some(&object) {
+            self.detail = None;
+            self.selected = Some(object.clone());
+            self.say(Command::Select { object }, Origin::Button);
+        }
+    }
+
+    fn deselect(&mut self) {
+        if self.sheet == Some(Sheet::Inspector) {
+            self.sheet = None;
+        }
+        if self.selected.take().is_some() {
+            self.detail = None;
+            self.say(Command::Deselect, Origin::Button);
+        }
+    }
+
+    fn speak(&mut self, language: Language) {
+        self.language = language;
+        browser::remember("language", language.code());
+        browser::set_root_attribute("lang", language.code());
+    }
+
+    fn change_theme(&mut self) {
+        let chosen = browser::recall("theme");
+        let dark = match chosen.as_deref() {
+            Some(theme) => theme == "dark",
+            None => browser::matches_media("(prefers-color-scheme: dark)"),
+        };
+        let theme = if dark { "light" } else { "dark" };
+        browser::remember("theme", theme);
+        browser::set_root_attribute("data-theme", theme);
+        self.theme += 1;
+    }
+
+    fn take_example(&mut self, text: AttrValue) {
+        let own = !self.text.trim().is_empty() && self.text != text;
+        self.replaced = own.then(|| self.text.clone());
+        browser::remember("manifest", &text);
+        (self.text, self.result) = (text, None);
+    }
+
+    /// Keys of the page as a whole, unless the focus is on something that takes them itself.
+    fn key(&mut self, context: &Context<Self>, event: &KeyboardEvent) -> bool {
+        let element = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
+        let taken = element.is_some_and(|element| {
+            let takes = "input, select, textarea, button, [contenteditable]";
+            matches!(element.closest(takes), Ok(Some(_)))
+        });
+        if event.ctrl_key() || event.meta_key() || event.alt_key() || event.default_prevented() {
+            return false;
+        }
+        let intent = match event.key().as_str() {
+            "Escape" if self.sheet.is_some() && self.selected.is_none() => {
+                self.sheet = None;
+                return true;
+            }
+            "Escape" => Intent::Deselect,
+            _ if taken => return false,
+            " " => Intent::Toggle,
+            "." => Intent::Step,
+            "/" => {
+                event.prevent_default();
+                browser::focus("filter");
+                return false;
+            }
+            _ => return false,
+        };
+        event.prevent_default();
+        self.want(context, intent)
+    }
+}

@@ -1,0 +1,437 @@
+//! The cluster map: three canvases below a scrolling list box. The canvases show, the list box
+//! takes pointer and keyboard and says aloud what the keyboard is on. Frames are asked for only
+//! while something moves.
+
+use std::rc::Rc;
+
+use gloo::render::{AnimationFrame, request_animation_frame};
+use protocol::{NodeRow, ObjectRef, PodRow};
+use wasm_bindgen::prelude::Closure;
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlElement, ResizeObserver};
+use yew::prelude::*;
+
+use super::Intent;
+use super::parts::{state_glyph, state_word};
+use crate::browser;
+use crate::map::paint::{self, Brush, Outlines};
+use crate::map::palette::Palette;
+use crate::map::{Direction, Motion, Point, Rect, Scene, Target, Viewport, step};
+use crate::model::{Table, node_ref, pod_ref};
+use crate::strings::{Language, Strings};
+
+/// Properties of [`ClusterMap`].
+#[derive(Properties, PartialEq, Clone)]
+pub struct MapProps {
+    /// Nodes.
+    pub nodes: Table<NodeRow>,
+    /// Pods.
+    pub pods: Table<PodRow>,
+    /// The virtual clock.
+    pub now_ms: i64,
+    /// Virtual seconds per wall second, for the choice of motion.
+    pub speed: f64,
+    /// What the inspector shows.
+    pub selected: Option<ObjectRef>,
+    /// Changes whenever the colours do.
+    pub theme: u32,
+    /// Language of the words on the map.
+    pub language: Language,
+    /// Where intents go.
+    pub send: Callback<Intent>,
+}
+
+/// What happens to the map.
+pub enum Event {
+    /// A frame, at a wall time.
+    Frame(f64),
+    /// The view has another size.
+    Resized,
+    /// The person scrolled.
+    Scrolled,
+    /// The pointer is here, in the view.
+    Pointer(Option<Point>),
+    /// A click, in the view.
+    Click(Point),
+    /// A key.
+    Key(KeyboardEvent),
+    /// The list box has, or has lost, the focus.
+    Focus(bool),
+}
+
+/// The cluster map.
+pub struct ClusterMap {
+    scene: Scene,
+    palette: Palette,
+    canvases: [NodeRef; 3],
+    scroller: NodeRef,
+    frame: Option<AnimationFrame>,
+    moving: bool,
+    outlines_stale: bool,
+    hovered: Option<(Target, Point)>,
+    focused: Option<Target>,
+    has_focus: bool,
+    observer: Option<(ResizeObserver, Closure<dyn FnMut()>)>,
+}
+
+impl Component for ClusterMap {
+    type Message = Event;
+    type Properties = MapProps;
+
+    fn create(context: &Context<Self>) -> Self {
+        let viewport = Viewport { width: 640.0, height: 480.0 };
+        let mut map = ClusterMap {
+            scene: Scene::new(viewport),
+            palette: Palette::default(),
+            canvases: Default::default(),
+            scroller: NodeRef::default(),
+            frame: None,
+            moving: false,
+            outlines_stale: true,
+            hovered: None,
+            focused: None,
+            has_focus: false,
+            observer: None,
+        };
+        map.sync(context.props());
+        map
+    }
+
+    fn changed(&mut self, context: &Context<Self>, old: &MapProps) -> bool {
+        let new = context.props();
+        let rows = new.nodes != old.nodes || new.pods != old.pods;
+        if rows {
+            self.sync(new);
+        }
+        if new.now_ms != old.now_ms {
+            self.scene.clock_moved();
+        }
+        if new.theme != old.theme || self.palette == Palette::default() {
+            self.palette = Palette::read().unwrap_or_default();
+            self.scene.damage_all();
+        }
+        if new.language != old.language {
+            self.scene.damage_all();
+        }
+        self.outlines_stale |= rows || new.selected != old.selected || new.theme != old.theme;
+        self.ask_for_frame(context);
+        rows || new.language != old.language
+    }
+
+    fn update(&mut self, context: &Context<Self>, event: Event) -> bool {
+        match event {
+            Event::Frame(now_ms) => {
+                self.frame = None;
+                self.draw(context, now_ms);
+                return false;
+            }
+            Event::Resized => return self.resize(context),
+            Event::Scrolled => {
+                self.scene.damage_all();
+                self.hovered = None;
+            }
+            Event::Pointer(point) => {
+                let target = point.and_then(|point| {
+                    let target = self.scene.hit(self.on_map(point))?;
+                    Some((target, point))
+                });
+                if target.is_none() && self.hovered.is_none() {
+                    return false;
+                }
+                self.hovered = target;
+            }
+            Event::Click(point) => {
+                let target = self.scene.hit(self.on_map(point));
+                self.focused = target.clone();
+                self.choose(context, target);
+            }
+            Event::Focus(has_focus) => self.has_focus = has_focus,
+            Event::Key(event) => {
+                if !self.key(context, &event) {
+                    return false;
+                }
+            }
+        }
+        self.outlines_stale = true;
+        self.ask_for_frame(context);
+        true
+    }
+
+    fn rendered(&mut self, context: &Context<Self>, first: bool) {
+        if !first {
+            return;
+        }
+        self.palette = Palette::read().unwrap_or_default();
+        let link = context.link().clone();
+        let closure = Closure::<dyn FnMut()>::new(move || link.send_message(Event::Resized));
+        if let Some(element) = self.scroller.cast::<web_sys::Element>()
+            && let Ok(observer) = ResizeObserver::new(closure.as_ref().unchecked_ref())
+        {
+            observer.observe(&element);
+            self.observer = Some((observer, closure));
+        }
+        context.link().send_message(Event::Resized);
+    }
+
+    fn view(&self, context: &Context<Self>) -> Html {
+        let strings = context.props().language.strings();
+        let counts = crate::model::Counts::of(&context.props().pods);
+        html! {
+            <div class="map" data-testid="map"
+                data-nodes={context.props().nodes.len().to_string()}
+                data-pods={counts.total.to_string()} data-ready={counts.ready.to_string()}
+                data-unscheduled={counts.unscheduled.to_string()}>
+                { for self.canvases.iter().map(|canvas| html! {
+                    <canvas ref={canvas} aria-hidden="true" />
+                }) }
+                { self.list_box(context, strings) }
+                { self.tooltip(context, strings) }
+            </div>
+        }
+    }
+
+    fn destroy(&mut self, _: &Context<Self>) {
+        if let Some((observer, _)) = &self.observer {
+            observer.disconnect();
+        }
+    }
+}
+
+fn in_view(event: &MouseEvent) -> Point {
+    let element = event.current_target().and_then(|t| t.dyn_into::<web_sys::Element>().ok());
+    let corner = element.map(|element| element.get_bounding_client_rect());
+    let (left, top) = corner.map_or((0.0, 0.0), |rect| (rect.left(), rect.top()));
+    Point { x: f64::from(event.client_x()) - left, y: f64::from(event.client_y()) - top }
+}
+
+impl ClusterMap {
+    fn list_box(&self, context: &Context<Self>, strings: &'static Strings) -> Html {
+        let link = context.link();
+        let spacer = format!("height:{}px", self.scene.layout().height.floor());
+        html! {
+            <div class="map-scroller" ref={&self.scroller} tabindex="0" role="listbox"
+                aria-label={strings.map_label} aria-activedescendant="map-option"
+                data-testid="map-surface"
+                onscroll={link.callback(|_| Event::Scrolled)}
+                onmousemove={link.callback(|event| Event::Pointer(Some(in_view(&event))))}
+                onmouseleave={link.callback(|_| Event::Pointer(None))}
+                onclick={link.callback(|event| Event::Click(in_view(&event)))}
+                onkeydown={link.callback(Event::Key)}
+                onfocus={link.callback(|_| Event::Focus(true))}
+                onblur={link.callback(|_| Event::Focus(false))}>
+                <div class="map-spacer" ~style={spacer} />
+                { self.option(context, strings) }
+            </div>
+        }
+    }
+
+    /// The one thing that the keyboard is on, for those who listen.
+    fn option(&self, context: &Context<Self>, strings: &'static Strings) -> Html {
+        let order = self.scene.order();
+        let index = order.iter().position(|(target, _)| Some(target) == self.focused.as_ref());
+        let text = match &self.focused {
+            Some(target) if index.is_some() => self.describe(context.props(), target, strings),
+            _ => strings.map_hint.to_owned(),
+        };
+        let selected = self.focused.is_some() && self.focused == self.selected(context.props());
+        html! {
+            <div id="map-option" role="option" class="heard" data-testid="map-option"
+                aria-selected={selected.to_string()} aria-setsize={order.len().to_string()}
+                aria-posinset={index.map(|index| (index + 1).to_string())}>{ text }</div>
+        }
+    }
+
+    fn describe(&self, props: &MapProps, target: &Target, strings: &'static Strings) -> String {
+        match target {
+            Target::Pod(uid) => props.pods.get(uid).map_or_else(String::new, |pod| {
+                let node = pod.node.as_deref().unwrap_or(strings.no_node);
+                format!("Pod {}, {}, {node}", pod.name, state_word(strings, pod.state))
+            }),
+            Target::Node(name) => props.nodes.get(name).map_or_else(String::new, |node| {
+                format!("Node {}, {}, {} Pod", node.name, node.status, node.requested.pods)
+            }),
+        }
+    }
+
+    fn tooltip(&self, context: &Context<Self>, strings: &'static Strings) -> Html {
+        let Some((target, at)) = &self.hovered else { return Html::default() };
+        let Target::Pod(uid) = target else { return Html::default() };
+        let Some(pod) = context.props().pods.get(uid) else { return Html::default() };
+        let width = self.scene.layout().viewport.width;
+        let (x, y) = ((at.x + 14.0).min(width - 252.0).max(4.0), at.y + 18.0);
+        html! {
+            <div class="tooltip" role="tooltip" ~style={format!("left:{x}px;top:{y}px")}>
+                <strong>{ &pod.name }</strong>
+                <span class="tooltip-state">
+                    { state_glyph(pod.state) }{ state_word(strings, pod.state) }
+                    if pod.status != "Running" { <span class="soft">{ &pod.status }</span> }
+                </span>
+                if !pod.message.is_empty() { <span class="soft clip">{ &pod.message }</span> }
+            </div>
+        }
+    }
+
+    fn sync(&mut self, props: &MapProps) {
+        let reduced = browser::matches_media("(prefers-reduced-motion: reduce)");
+        let motion = Motion::for_speed(props.speed, reduced);
+        self.scene.sync(&props.nodes, &props.pods, browser::wall_ms(), motion);
+        if let Some((target, _)) = &self.hovered
+            && self.scene.rect_of(target).is_none()
+        {
+            self.hovered = None;
+        }
+    }
+
+    fn on_map(&self, point: Point) -> Point {
+        Point { x: point.x, y: point.y + self.scroll_top() }
+    }
+
+    fn scroll_top(&self) -> f64 {
+        self.scroller.cast::<HtmlElement>().map_or(0.0, |element| f64::from(element.scroll_top()))
+    }
+
+    fn resize(&mut self, context: &Context<Self>) -> bool {
+        let Some(element) = self.scroller.cast::<HtmlElement>() else { return false };
+        let (width, height) = (element.client_width(), element.client_height());
+        if width <= 0 || height <= 0 {
+            return false;
+        }
+        let viewport = Viewport { width: f64::from(width), height: f64::from(height) };
+        self.scene.resize(viewport, browser::wall_ms());
+        let ratio = web_sys::window().map_or(1.0, |window| window.device_pixel_ratio());
+        for canvas in self.canvases.iter().filter_map(NodeRef::cast::<HtmlCanvasElement>) {
+            canvas.set_width((f64::from(width) * ratio).round() as u32);
+            canvas.set_height((f64::from(height) * ratio).round() as u32);
+        }
+        self.scene.damage_all();
+        self.outlines_stale = true;
+        self.ask_for_frame(context);
+        true
+    }
+
+    fn ask_for_frame(&mut self, context: &Context<Self>) {
+        if self.frame.is_none() {
+            let link = context.link().clone();
+            self.frame = Some(request_animation_frame(move |now_ms| {
+                link.send_message(Event::Frame(now_ms));
+            }));
+        }
+    }
+
+    fn draw(&mut self, context: &Context<Self>, now_ms: f64) {
+        let now_ms = now_ms.max(browser::wall_ms());
+        let was_moving = self.moving;
+        self.moving = self.scene.tick(now_ms);
+        let damage = self.scene.take_damage();
+        let scroll = self.scroll_top();
+        let layout = self.scene.layout();
+        let view = Rect::new(0.0, scroll, layout.viewport.width, layout.viewport.height);
+        let contexts = self.canvases.each_ref().map(|canvas| context_of(canvas, scroll));
+        if let [Some(ground), Some(resting), Some(moving)] = &contexts {
+            let props = context.props();
+            let brush = |context| Brush {
+                context,
+                palette: &self.palette,
+                strings: props.language.strings(),
+                now_ms: props.now_ms,
+                view,
+            };
+            if damage.ground {
+                paint::ground(&brush(ground), &self.scene);
+            }
+            if damage.everything || !damage.rects.is_empty() {
+                paint::resting(&brush(resting), &self.scene, &damage);
+            }
+            if was_moving || self.moving || self.outlines_stale {
+                paint::motion(&brush(moving), &self.scene, now_ms, &self.outlines(props));
+                self.outlines_stale = false;
+            }
+        }
+        if self.moving {
+            self.ask_for_frame(context);
+        }
+    }
+
+    fn outlines(&self, props: &MapProps) -> Outlines {
+        let rect = |target: Option<Target>| target.and_then(|target| self.scene.rect_of(&target));
+        Outlines {
+            hovered: rect(self.hovered.as_ref().map(|(target, _)| target.clone())),
+            focused: rect(self.focused.clone().filter(|_| self.has_focus)),
+            selected: rect(self.selected(props)),
+        }
+    }
+
+    fn selected(&self, props: &MapProps) -> Option<Target> {
+        let object = props.selected.as_ref()?;
+        match object.kind.as_str() {
+            "Node" => Some(Target::Node(Rc::from(object.name.as_str()))),
+            "Pod" => {
+                let mut pods = props.pods.iter();
+                let same =
+                    |pod: &PodRow| pod.name == object.name && pod.namespace == object.namespace;
+                pods.find(|(_, pod)| same(pod)).map(|(uid, _)| Target::Pod(Rc::clone(uid)))
+            }
+            _ => None,
+        }
+    }
+
+    fn choose(&self, context: &Context<Self>, target: Option<Target>) {
+        let props = context.props();
+        let object = match target {
+            Some(Target::Pod(uid)) => props.pods.get(&uid).map(|pod| pod_ref(pod)),
+            Some(Target::Node(name)) => Some(node_ref(&name)),
+            None => None,
+        };
+        props.send.emit(object.map_or(Intent::Deselect, Intent::Select));
+    }
+
+    /// Whether the key meant something here.
+    fn key(&mut self, context: &Context<Self>, event: &KeyboardEvent) -> bool {
+        let direction = match event.key().as_str() {
+            "ArrowLeft" => Direction::Left,
+            "ArrowRight" => Direction::Right,
+            "ArrowUp" => Direction::Up,
+            "ArrowDown" => Direction::Down,
+            "Enter" | " " => {
+                event.prevent_default();
+                event.stop_propagation();
+                self.choose(context, self.focused.clone());
+                return true;
+            }
+            _ => return false,
+        };
+        event.prevent_default();
+        let order = self.scene.order();
+        let rects: Vec<Rect> = order.iter().map(|(_, rect)| *rect).collect();
+        let current = order.iter().position(|(target, _)| Some(target) == self.focused.as_ref());
+        let next = match current {
+            Some(index) => step(&rects[index], &rects, direction).unwrap_or(index),
+            None => 0,
+        };
+        if let Some((target, rect)) = order.get(next) {
+            self.focused = Some(target.clone());
+            self.reveal(rect);
+        }
+        true
+    }
+
+    fn reveal(&self, rect: &Rect) {
+        let Some(element) = self.scroller.cast::<HtmlElement>() else { return };
+        let (top, height) = (self.scroll_top(), f64::from(element.client_height()));
+        if rect.y < top + 8.0 {
+            element.set_scroll_top((rect.y - 8.0) as i32);
+        } else if rect.bottom() > top + height - 8.0 {
+            element.set_scroll_top((rect.bottom() - height + 8.0) as i32);
+        }
+    }
+}
+
+/// The context of a canvas, scaled to CSS pixels of the map.
+fn context_of(canvas: &NodeRef, scroll: f64) -> Option<CanvasRenderingContext2d> {
+    let canvas: HtmlCanvasElement = canvas.cast()?;
+    let context: JsValue = canvas.get_context("2d").ok().flatten()?.into();
+    let context: CanvasRenderingContext2d = context.dyn_into().ok()?;
+    let ratio = web_sys::window().map_or(1.0, |window| window.device_pixel_ratio());
+    context.set_transform(ratio, 0.0, 0.0, ratio, 0.0, -scroll * ratio).ok()?;
+    Some(context)
+}

@@ -1,0 +1,279 @@
+//! The editor: a textarea over a coloured copy of its text, line numbers with marks where the
+//! API server found something, and what became of the last Apply.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use protocol::{Action, AppliedObject, CommandResult, Problem};
+use wasm_bindgen::JsCast;
+use web_sys::{Element, HtmlTextAreaElement};
+use yew::prelude::*;
+
+use super::Intent;
+use super::parts::{Icon, IconButton, use_strings, when};
+use crate::edit::{self, Edit};
+use crate::highlight;
+
+/// Above this many lines the text is not coloured: a keystroke must stay fast.
+const COLOURED_LINES: usize = 800;
+const LINE_HEIGHT: f64 = 20.0;
+
+/// Properties of [`Editor`].
+#[derive(Properties, PartialEq)]
+pub struct EditorProps {
+    /// The text.
+    pub text: AttrValue,
+    /// What became of the last Apply or Delete.
+    pub result: Option<Rc<CommandResult>>,
+    /// Whether an answer is awaited.
+    pub waiting: bool,
+    /// Whether an example replaced a text that can be brought back.
+    pub replaced: bool,
+    /// Where intents go.
+    pub send: Callback<Intent>,
+}
+
+/// The editor.
+#[component]
+pub fn Editor(props: &EditorProps) -> Html {
+    let strings = use_strings();
+    let area = use_node_ref();
+    let scroller = use_node_ref();
+    let jump = {
+        let (area, scroller, text) = (area.clone(), scroller.clone(), props.text.clone());
+        Callback::from(move |(line, column): (u32, u32)| {
+            go_to(&area, &scroller, &text, line, column);
+        })
+    };
+    let say = |intent: Intent| props.send.reform(move |_: MouseEvent| intent.clone());
+    let problems = props.result.as_ref().map(|result| result.problems.as_slice());
+    let marks = marks(problems.unwrap_or_default());
+    html! {
+        <>
+            <header class="panel-head">
+                <h2>{ strings.manifest }</h2>
+                if props.replaced {
+                    <button type="button" class="link" onclick={say(Intent::Restore)}
+                        data-testid="restore">{ strings.restore }</button>
+                }
+                <IconButton icon={Icon::Close} label={strings.close} class="sheet-close"
+                    onclick={props.send.reform(|()| Intent::Sheet(super::Sheet::Editor))} />
+            </header>
+            <div class="code" ref={scroller}>
+                <Gutter lines={props.text.split('\n').count()} marks={Rc::new(marks)} />
+                <div class="code-cell">
+                    <Coloured text={props.text.clone()} />
+                    <Area text={props.text.clone()} {area} send={props.send.clone()} />
+                </div>
+            </div>
+            <Outcome result={props.result.clone()} {jump} />
+            <footer class="panel-foot">
+                <button type="button" class="button primary" onclick={say(Intent::Apply)}
+                    disabled={props.waiting} data-testid="apply" title="Ctrl+Enter">
+                    { strings.apply }
+                </button>
+                <button type="button" class="button" onclick={say(Intent::Delete)}
+                    disabled={props.waiting} data-testid="delete">{ strings.delete }</button>
+                <kbd class="soft keys">{ "Ctrl+Enter" }</kbd>
+            </footer>
+        </>
+    }
+}
+
+fn marks(problems: &[Problem]) -> BTreeMap<u32, String> {
+    let mut marks = BTreeMap::new();
+    for problem in problems {
+        let Some(line) = problem.line else { continue };
+        let text: &mut String = marks.entry(line).or_default();
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&problem.message);
+    }
+    marks
+}
+
+fn go_to(area: &NodeRef, scroller: &NodeRef, text: &str, line: u32, column: u32) {
+    let Some(area) = area.cast::<HtmlTextAreaElement>() else { return };
+    let offset = edit::offset_of(text, line, column) as u32;
+    let _ = area.focus();
+    let _ = area.set_selection_range(offset, offset);
+    if let Some(scroller) = scroller.cast::<Element>() {
+        let top = LINE_HEIGHT * f64::from(line.saturating_sub(4));
+        scroller.set_scroll_top(top as i32);
+    }
+}
+
+#[derive(Properties, PartialEq)]
+struct GutterProps {
+    lines: usize,
+    marks: Rc<BTreeMap<u32, String>>,
+}
+
+#[component]
+fn Gutter(props: &GutterProps) -> Html {
+    let number = |line: usize| match props.marks.get(&(line as u32)) {
+        Some(message) => html! {
+            <span class="mark-line" title={message.clone()} data-testid="line-mark">
+                { format!("{line}\n") }
+            </span>
+        },
+        None => html! { { format!("{line}\n") } },
+    };
+    html! { <pre class="gutter" aria-hidden="true">{ for (1..=props.lines).map(number) }</pre> }
+}
+
+#[derive(Properties, PartialEq)]
+struct ColouredProps {
+    text: AttrValue,
+}
+
+#[component]
+fn Coloured(props: &ColouredProps) -> Html {
+    let lines = highlight::lines(&props.text);
+    if lines.len() > COLOURED_LINES {
+        return html! { <pre class="coloured" aria-hidden="true">{ &props.text }{ "\n" }</pre> };
+    }
+    let piece = |&(piece, text): &(highlight::Piece, &str)| match piece {
+        highlight::Piece::Plain => html! { { text.to_owned() } },
+        piece => html! { <span class={piece.class()}>{ text.to_owned() }</span> },
+    };
+    let line = |pieces: Vec<(highlight::Piece, &str)>| {
+        html! { <>{ for pieces.iter().map(piece) }{ "\n" }</> }
+    };
+    html! { <pre class="coloured" aria-hidden="true">{ for lines.into_iter().map(line) }</pre> }
+}
+
+#[derive(Properties, PartialEq)]
+struct AreaProps {
+    text: AttrValue,
+    area: NodeRef,
+    send: Callback<Intent>,
+}
+
+#[component]
+fn Area(props: &AreaProps) -> Html {
+    let strings = use_strings();
+    let oninput = when(&props.send, |event: InputEvent| {
+        let area: HtmlTextAreaElement = event.target()?.dyn_into().ok()?;
+        Some(Intent::Edit(area.value().into()))
+    });
+    let onkeydown = {
+        let send = props.send.clone();
+        Callback::from(move |event: KeyboardEvent| {
+            if let Some(intent) = key(&event) {
+                event.prevent_default();
+                send.emit(intent);
+            }
+        })
+    };
+    html! {
+        <textarea ref={&props.area} id="manifest" value={&props.text} {oninput} {onkeydown}
+            spellcheck="false" autocomplete="off" autocapitalize="off" wrap="off"
+            aria-label={strings.manifest_label} placeholder={strings.manifest_placeholder}
+            data-testid="editor" />
+    }
+}
+
+/// What a key means; none if the textarea handles it itself. Escape hands the Tab key back to
+/// the page by leaving the editor.
+fn key(event: &KeyboardEvent) -> Option<Intent> {
+    let area: HtmlTextAreaElement = event.target()?.dyn_into().ok()?;
+    let command = event.ctrl_key() || event.meta_key();
+    let text = area.value();
+    let start = area.selection_start().ok()??;
+    let end = area.selection_end().ok()??;
+    let (from, to) = (start as usize, end as usize);
+    let change: Edit = match event.key().as_str() {
+        "Enter" if command => return Some(Intent::Apply),
+        "Enter" if !event.is_composing() && !event.shift_key() => edit::newline(&text, from, to),
+        "Tab" if event.shift_key() => edit::outdent(&text, from, to),
+        "Tab" if !command && !event.alt_key() => edit::indent(&text, from, to),
+        "Escape" => {
+            let _ = area.blur();
+            return None;
+        }
+        _ => return None,
+    };
+    replace(&area, &change);
+    Some(Intent::Edit(area.value().into()))
+}
+
+/// Puts an edit into the textarea the way typing does, so that undo knows of it.
+fn replace(area: &HtmlTextAreaElement, change: &Edit) {
+    let _ = area.set_selection_range(change.from as u32, change.to as u32);
+    let document = web_sys::window().and_then(|window| window.document());
+    let html = document.and_then(|document| document.dyn_into::<web_sys::HtmlDocument>().ok());
+    let typed = html.is_some_and(|html| {
+        html.exec_command_with_show_ui_and_value("insertText", false, &change.insert)
+            .unwrap_or(false)
+    });
+    if !typed {
+        let _ = area.set_range_text_with_start_and_end(
+            &change.insert,
+            change.from as u32,
+            change.to as u32,
+        );
+    }
+    let _ = area.set_selection_range(change.selection.0 as u32, change.selection.1 as u32);
+}
+
+#[derive(Properties, PartialEq)]
+struct OutcomeProps {
+    result: Option<Rc<CommandResult>>,
+    jump: Callback<(u32, u32)>,
+}
+
+#[component]
+fn Outcome(props: &OutcomeProps) -> Html {
+    let strings = use_strings();
+    let Some(result) = &props.result else {
+        return html! { <div class="outcome" role="status" data-testid="outcome"></div> };
+    };
+    let problem = |problem: &Problem| {
+        let place = problem.line.map(|line| (line, problem.column.unwrap_or(1)));
+        let jump = props.jump.reform(move |_: MouseEvent| place.unwrap_or((1, 1)));
+        html! {
+            <li class="problem" data-testid="problem">
+                <span class="sign bad" aria-hidden="true">{ "✕" }</span>
+                <div>
+                    if let Some((line, column)) = place {
+                        <button type="button" class="link place" onclick={jump}>
+                            { format!("{} {line}:{column}", strings.line) }
+                        </button>
+                    }
+                    <span class="message">{ &problem.message }</span>
+                </div>
+            </li>
+        }
+    };
+    html! {
+        <div class="outcome" role="status" data-testid="outcome">
+            <ul>
+                { for result.problems.iter().map(problem) }
+                { for result.done.iter().map(done) }
+            </ul>
+        </div>
+    }
+}
+
+fn done(object: &AppliedObject) -> Html {
+    let word = match object.action {
+        Action::Created => "created",
+        Action::Configured => "configured",
+        Action::Unchanged => "unchanged",
+        Action::Deleted => "deleted",
+        Action::Scaled => "scaled",
+    };
+    html! {
+        <li class="done" data-testid="done">
+            <span class="sign good" aria-hidden="true">{ "✓" }</span>
+            <div>
+                <span class="message">{ format!("{} {word}", object.title) }</span>
+                { for object.warnings.iter().map(|warning| html! {
+                    <p class="warning">{ format!("Warning: {warning}") }</p>
+                }) }
+            </div>
+        </li>
+    }
+}

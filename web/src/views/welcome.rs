@@ -1,0 +1,142 @@
+//! What stands over the map before there is anything on it: first the control plane coming up,
+//! then what one can do with an empty cluster.
+
+use std::rc::Rc;
+
+use protocol::ConditionStatus;
+use yew::prelude::*;
+
+use super::Intent;
+use super::menus::Example;
+use super::parts::{Icon, use_strings};
+use crate::browser;
+use crate::model::World;
+use crate::strings::Language;
+
+/// How far the cluster has come up.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Progress {
+    /// The engine runs and has built the cluster.
+    pub booted: bool,
+    /// The API server told of something.
+    pub serving: bool,
+    /// Nodes that have registered.
+    pub registered: usize,
+    /// Nodes that are ready.
+    pub ready: usize,
+    /// Nodes that will be.
+    pub wanted: usize,
+}
+
+impl Progress {
+    /// Of a cluster.
+    pub fn of(world: &World) -> Progress {
+        let nodes = &world.tables.nodes;
+        let ready = nodes.values().filter(|node| node.ready == ConditionStatus::True);
+        Progress {
+            booted: world.booted.is_some(),
+            serving: !world.tables.kinds.is_empty() || !nodes.is_empty(),
+            registered: nodes.len(),
+            ready: ready.count(),
+            wanted: world.booted.as_ref().map_or(0, |booted| booted.nodes as usize),
+        }
+    }
+
+    /// Whether all is there.
+    pub fn complete(&self) -> bool {
+        self.booted && self.ready >= self.wanted
+    }
+}
+
+/// Properties of [`BootScreen`].
+#[derive(Properties, PartialEq)]
+pub struct BootProps {
+    /// How far it has come.
+    pub progress: Progress,
+}
+
+/// The control plane coming up.
+#[component]
+pub fn BootScreen(props: &BootProps) -> Html {
+    let strings = use_strings();
+    let now = &props.progress;
+    let count = |part: usize| match now.wanted {
+        0 => String::new(),
+        wanted => format!("{} / {wanted}", part.min(wanted)),
+    };
+    let enough = |part: usize| now.booted && part >= now.wanted;
+    let stages = [
+        (strings.boot_engine, now.booted, String::new()),
+        (strings.boot_server, now.serving, String::new()),
+        (strings.boot_registered, enough(now.registered), count(now.registered)),
+        (strings.boot_ready, enough(now.ready), count(now.ready)),
+    ];
+    let row = |(label, done, count): (&'static str, bool, String)| {
+        html! {
+            <li class={classes!("stage", done.then_some("done"))}>
+                <span class="stage-sign" aria-hidden="true"></span>
+                <span>{ label }</span>
+                <span class="soft numbers">{ count }</span>
+            </li>
+        }
+    };
+    html! {
+        <div class="overlay" data-testid="boot">
+            <div class="boot" role="status" aria-label={strings.boot_title}>
+                <h2>{ strings.boot_title }</h2>
+                <ol>{ for stages.into_iter().map(row) }</ol>
+            </div>
+        </div>
+    }
+}
+
+/// Properties of [`Welcome`].
+#[derive(Properties, PartialEq)]
+pub struct WelcomeProps {
+    /// All examples; the first three are shown.
+    pub examples: Rc<Vec<Example>>,
+    /// Where intents go.
+    pub send: Callback<Intent>,
+}
+
+/// What one can do with an empty cluster.
+#[component]
+pub fn Welcome(props: &WelcomeProps) -> Html {
+    let strings = use_strings();
+    let language = use_context::<Language>().unwrap_or_default();
+    let paste = {
+        let send = props.send.clone();
+        Callback::from(move |_: MouseEvent| {
+            if browser::matches_media("(max-width: 999px)") {
+                send.emit(Intent::Sheet(super::Sheet::Editor));
+            }
+            browser::focus("manifest");
+        })
+    };
+    let card = |example: &Example| {
+        let id = AttrValue::from(example.id.clone());
+        let testid = format!("card-{id}");
+        let onclick =
+            props.send.reform(move |_: MouseEvent| Intent::Example { id: id.clone(), apply: true });
+        html! {
+            <button type="button" class="example-card" key={example.id.clone()} {onclick}
+                data-testid={testid}>
+                <strong>{ example.title(language) }</strong>
+                <span>{ example.summary(language) }</span>
+                <em>{ strings.apply }</em>
+            </button>
+        }
+    };
+    html! {
+        <div class="overlay welcome" data-testid="welcome">
+            <div class="welcome-box">
+                <h2>{ strings.welcome_title }</h2>
+                <p class="soft">{ strings.welcome_text }</p>
+                <div class="cards">{ for props.examples.iter().take(3).map(card) }</div>
+                <button type="button" class="link with-icon" onclick={paste} data-testid="paste">
+                    { Icon::Document.html() }{ strings.paste }
+                </button>
+            </div>
+        </div>
+    }
+}

@@ -1,0 +1,77 @@
+//! The bridge to the engine's worker: requests go out, messages come in. The worker itself is
+//! `static/worker.js`.
+
+use gloo::events::EventListener;
+use protocol::{Message, Request, decode, encode_request};
+use wasm_bindgen::{JsCast, JsValue};
+use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
+use yew::Callback;
+
+/// What comes from a worker.
+#[derive(Debug)]
+pub enum FromWorker {
+    /// The engine speaks.
+    Messages(Vec<Message>),
+    /// The engine trapped; this worker is dead.
+    Trap(String),
+    /// The engine could not be loaded, or speaks another language.
+    Broken(String),
+}
+
+/// A live worker. Dropping it ends the worker.
+pub struct Bridge {
+    worker: Worker,
+    _listeners: [EventListener; 2],
+}
+
+impl Bridge {
+    /// Starts a worker.
+    pub fn start(heard: Callback<FromWorker>) -> Result<Bridge, String> {
+        let options = WorkerOptions::new();
+        options.set_type(WorkerType::Module);
+        let worker = Worker::new_with_options("./worker.js", &options)
+            .map_err(|error| format!("{error:?}"))?;
+        let on_message = {
+            let heard = heard.clone();
+            EventListener::new(&worker, "message", move |event| {
+                if let Some(event) = event.dyn_ref::<MessageEvent>() {
+                    heard.emit(read(&event.data()));
+                }
+            })
+        };
+        let on_error = EventListener::new(&worker, "error", move |event| {
+            let message = js_sys::Reflect::get(event, &"message".into()).ok();
+            let message = message.and_then(|message| message.as_string());
+            heard.emit(FromWorker::Broken(message.unwrap_or_else(|| "worker.js".into())));
+        });
+        Ok(Bridge { worker, _listeners: [on_message, on_error] })
+    }
+
+    /// Sends a request.
+    pub fn send(&self, request: &Request) {
+        if let Ok(text) = encode_request(request) {
+            let _ = self.worker.post_message(&JsValue::from_str(&text));
+        }
+    }
+}
+
+impl Drop for Bridge {
+    fn drop(&mut self) {
+        self.worker.terminate();
+    }
+}
+
+fn read(data: &JsValue) -> FromWorker {
+    if let Some(text) = data.as_string() {
+        return match decode(&text) {
+            Ok(messages) => FromWorker::Messages(messages),
+            Err(error) => FromWorker::Broken(error.to_string()),
+        };
+    }
+    let field = |name: &str| js_sys::Reflect::get(data, &name.into()).ok()?.as_string();
+    match (field("trap"), field("broken")) {
+        (Some(message), _) => FromWorker::Trap(message),
+        (None, Some(message)) => FromWorker::Broken(message),
+        (None, None) => FromWorker::Broken(format!("{data:?}")),
+    }
+}
