@@ -1,0 +1,23 @@
+//! The controllers of kube-controller-manager: each brings what is stored nearer to what is
+//! wanted, one key at a time.
+//!
+//! It knows the API through `client` and what peers share through `component-helpers`. It must
+//! never read the store past its informers except by a request, know of another component, or
+//! write when nothing has to change.
+
+mod claim;
+mod controller;
+pub mod deployment;
+mod informers;
+mod manager;
+mod refusal;
+pub mod replica_set;
+mod sync_context;
+#[cfg(test)]
+mod testing;
+mod worker;
+
+pub use controller::{Action, Controller, Enqueue, Error, Watch, Watched};
+pub use informers::{Change, SharedInformers};
+pub use manager::ControllerManager;
+pub use sync_context::SyncContext;

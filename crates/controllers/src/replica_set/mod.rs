@@ -1,0 +1,302 @@
+//! The ReplicaSet controller: keeps as many pods as a ReplicaSet asks for.
+//!
+//! Changes of ReplicaSets and pods come in as keys of ReplicaSets; pods created or deleted and
+//! the ReplicaSet's status go out.
+//! Upstream: pkg/controller/replicaset/replica_set.go
+
+use std::sync::Arc;
+
+use api::labels::Selector;
+use api::openapi::api::apps::v1::ReplicaSet;
+use api::openapi::api::core::v1::Pod;
+use api::openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use api::{Key, Kinded, Status};
+use apiserver::DeleteOptions;
+use client::EventType;
+use component_helpers::controller_ref::{controller_of, is_controlled_by, new_controller_ref};
+use component_helpers::pod_status::{
+    available_from, is_pod_active, is_pod_available, is_pod_ready, is_pod_terminating,
+};
+use component_helpers::pod_template;
+
+use crate::claim::claim_objects;
+use crate::refusal::{is_namespace_terminating, is_not_found};
+use crate::{Action, Change, Controller, Enqueue, Error, SharedInformers, SyncContext, Watch};
+
+mod ranking;
+mod status;
+pub(crate) use status::unless_zero;
+#[cfg(test)]
+mod tests;
+
+/// How many pods are created or deleted in one sync.
+const BURST_REPLICAS: usize = 500;
+/// How many pods the first batch of creations has.
+const SLOW_START_INITIAL_BATCH_SIZE: usize = 1;
+
+/// The ReplicaSet controller.
+#[derive(Clone, Debug, Default)]
+pub struct ReplicaSetController;
+
+impl Controller for ReplicaSetController {
+    const NAME: &'static str = "replicaset-controller";
+
+    fn watches() -> &'static [Watch<Self>] {
+        const { &[Watch::on::<ReplicaSet>(on_replica_set), Watch::on::<Pod>(on_pod)] }
+    }
+
+    fn sync(&mut self, cx: &mut SyncContext<'_, '_>, key: &Key) -> Result<Action, Error> {
+        let Some(replica_set) = cx.informers.get::<ReplicaSet>(key) else {
+            return Ok(Action::Done);
+        };
+        sync(cx, replica_set)
+    }
+}
+
+fn on_replica_set(_: &mut ReplicaSetController, change: &Change, enqueue: &mut Enqueue<'_>) {
+    enqueue.add(change.key.clone());
+}
+
+/// Wakes the ReplicaSet that a pod belongs to, or those that may adopt it.
+fn on_pod(_: &mut ReplicaSetController, change: &Change, enqueue: &mut Enqueue<'_>) {
+    let (old, new) = (change.old::<Pod>(), change.new::<Pod>());
+    let namespace = &*change.key.namespace;
+    let reference = |pod: Option<&Pod>| {
+        pod.and_then(|pod| controller_of(&pod.metadata))
+            .map(|owner| (owner.kind.clone(), owner.name.clone(), owner.uid.clone()))
+    };
+    let (old_owner, new_owner) = (reference(old), reference(new));
+    for (kind, name, uid) in [&old_owner, &new_owner].into_iter().flatten() {
+        let key = Key::new(namespace, name);
+        if kind == ReplicaSet::ID.get().kind && is_named(enqueue.informers, &key, uid) {
+            enqueue.add(key);
+        }
+    }
+    let Some(new) = new else { return };
+    if new_owner.is_some() || new.metadata.deletion_timestamp.is_some() {
+        return;
+    }
+    let changed =
+        old.is_none_or(|old| old.metadata.labels != new.metadata.labels || old_owner != new_owner);
+    if changed {
+        let matching = enqueue.informers.in_namespace::<ReplicaSet>(namespace);
+        let matching = matching.filter(|replica_set| {
+            selector(replica_set).is_some_and(|selector| selector.matches_meta(&new.metadata))
+        });
+        let keys: Vec<Key> = matching.map(|replica_set| Key::of(&replica_set.metadata)).collect();
+        keys.into_iter().for_each(|key| enqueue.add(key));
+    }
+}
+
+fn is_named(informers: &SharedInformers, key: &Key, uid: &str) -> bool {
+    let replica_set = informers.get::<ReplicaSet>(key);
+    replica_set.is_some_and(|found| found.metadata.uid.as_deref() == Some(uid))
+}
+
+/// The selector; a ReplicaSet whose selector is invalid or empty selects nothing.
+fn selector(replica_set: &ReplicaSet) -> Option<Selector> {
+    let selector = Selector::from_label_selector(Some(&replica_set.spec.selector)).ok()?;
+    (!selector.is_everything()).then_some(selector)
+}
+
+/// How many pods are wanted.
+pub(crate) fn replicas(replica_set: &ReplicaSet) -> i32 {
+    replica_set.spec.replicas.unwrap_or(1)
+}
+
+fn sync(cx: &mut SyncContext<'_, '_>, replica_set: &ReplicaSet) -> Result<Action, Error> {
+    let Some(selector) = selector(replica_set) else { return Ok(Action::Done) };
+    let pods = claim_objects::<Pod, _>(cx, replica_set, &selector, is_pod_active)?;
+    let managed = match replica_set.metadata.deletion_timestamp {
+        None => manage_replicas(cx, replica_set, &pods),
+        Some(_) => Ok(()),
+    };
+    let terminating = terminating_pods(cx.informers, replica_set, &selector);
+    let now = cx.now_on_calendar();
+    let failure = managed.as_ref().err();
+    let status = status::calculate(replica_set, &pods, terminating, failure, cx);
+    status::update(cx, replica_set, status)?;
+    managed?;
+    Ok(next_availability_check(cx, replica_set, &pods, now))
+}
+
+/// The pods on their way out that the ReplicaSet still counts as terminating.
+fn terminating_pods(
+    informers: &SharedInformers,
+    replica_set: &ReplicaSet,
+    selector: &Selector,
+) -> usize {
+    let uid = replica_set.metadata.uid.as_deref().unwrap_or_default();
+    let owned = informers.owned_by::<Pod>(uid);
+    owned
+        .filter(|pod| {
+            is_pod_terminating(pod)
+                && is_controlled_by(&pod.metadata, uid)
+                && selector.matches_meta(&pod.metadata)
+        })
+        .count()
+}
+
+/// Comes back when the next ready pod will have been ready long enough.
+/// Upstream: pkg/controller/controller_utils.go, FindMinNextPodAvailabilityCheck.
+fn next_availability_check(
+    cx: &SyncContext<'_, '_>,
+    replica_set: &ReplicaSet,
+    pods: &[Arc<Pod>],
+    now: jiff::Timestamp,
+) -> Action {
+    let min_ready_seconds = replica_set.spec.min_ready_seconds.unwrap_or(0);
+    if min_ready_seconds <= 0 {
+        return Action::Done;
+    }
+    let waiting = pods
+        .iter()
+        .filter(|pod| is_pod_ready(pod) && !is_pod_available(pod, min_ready_seconds, now));
+    let next = waiting.filter_map(|pod| available_from(pod, min_ready_seconds)).min();
+    next.map_or(Action::Done, |instant| Action::RequeueAfter(cx.until(instant)))
+}
+
+/// Creates the pods that are missing, or deletes those that are too many.
+fn manage_replicas(
+    cx: &mut SyncContext<'_, '_>,
+    replica_set: &ReplicaSet,
+    pods: &[Arc<Pod>],
+) -> Result<(), Error> {
+    let wanted = usize::try_from(replicas(replica_set)).unwrap_or(0);
+    if pods.len() < wanted {
+        let missing = (wanted - pods.len()).min(BURST_REPLICAS);
+        let owner = new_controller_ref(replica_set);
+        return slow_start_batch(missing, || create_pod(cx, replica_set, &owner)).1;
+    }
+    let surplus = (pods.len() - wanted).min(BURST_REPLICAS);
+    if surplus == 0 {
+        return Ok(());
+    }
+    let mut outcome = Ok(());
+    for pod in pods_to_delete(cx, replica_set, pods, surplus) {
+        let deleted = delete_pod(cx, replica_set, &pod);
+        outcome = outcome.and(deleted);
+    }
+    outcome
+}
+
+fn create_pod(
+    cx: &mut SyncContext<'_, '_>,
+    replica_set: &ReplicaSet,
+    owner: &OwnerReference,
+) -> Result<(), Error> {
+    let namespace = replica_set.metadata.namespace.as_deref().unwrap_or_default();
+    let template = replica_set.spec.template.as_ref();
+    let Some(template) = template else { return Ok(()) };
+    let pod = pod_template::pod_of(template, owner, namespace);
+    if pod.metadata.labels.as_ref().is_none_or(std::collections::BTreeMap::is_empty) {
+        return Err(Error::Other("unable to create pods, no labels".to_string()));
+    }
+    match cx.create(namespace, pod) {
+        Ok(pod) => {
+            let name = pod.metadata.name.as_deref().unwrap_or_default();
+            let message = format!("Created pod: {name}");
+            cx.event(replica_set, EventType::Normal, "SuccessfulCreate", &message);
+            Ok(())
+        }
+        // Nothing can be created in a namespace that goes away: there is nothing to do.
+        Err(status) if is_namespace_terminating(&status) => Ok(()),
+        Err(status) => {
+            let message = format!("Error creating: {status}");
+            cx.event(replica_set, EventType::Warning, "FailedCreate", &message);
+            Err(status.into())
+        }
+    }
+}
+
+fn delete_pod(
+    cx: &mut SyncContext<'_, '_>,
+    replica_set: &ReplicaSet,
+    pod: &Pod,
+) -> Result<(), Error> {
+    let key = Key::of(&pod.metadata);
+    // The cache may show a pod whose name has a successor already.
+    let options = DeleteOptions { uid: pod.metadata.uid.clone(), ..DeleteOptions::default() };
+    match cx.delete::<Pod>(&key, options) {
+        Ok(()) => {
+            let message = format!("Deleted pod: {}", key.name);
+            cx.event(replica_set, EventType::Normal, "SuccessfulDelete", &message);
+            Ok(())
+        }
+        Err(status) if is_not_found(&status) => Ok(()),
+        Err(status) => failed_delete(cx, replica_set, status),
+    }
+}
+
+fn failed_delete(
+    cx: &mut SyncContext<'_, '_>,
+    replica_set: &ReplicaSet,
+    status: Status,
+) -> Result<(), Error> {
+    let message = format!("Error deleting: {status}");
+    cx.event(replica_set, EventType::Warning, "FailedDelete", &message);
+    Err(status.into())
+}
+
+/// The pods to delete: those that are least worth keeping come first.
+fn pods_to_delete(
+    cx: &SyncContext<'_, '_>,
+    replica_set: &ReplicaSet,
+    pods: &[Arc<Pod>],
+    surplus: usize,
+) -> Vec<Arc<Pod>> {
+    if surplus >= pods.len() {
+        return pods.to_vec();
+    }
+    let related = related_pods_per_node(cx.informers, replica_set);
+    let mut ranked = ranking::rank(pods, &related);
+    ranking::sort(&mut ranked, cx.now_on_calendar());
+    ranked.into_iter().take(surplus).map(|ranked| ranked.pod).collect()
+}
+
+/// How many active pods each node has of all ReplicaSets that have the same owner as this one.
+/// Upstream: getIndirectlyRelatedPods.
+fn related_pods_per_node(
+    informers: &SharedInformers,
+    replica_set: &ReplicaSet,
+) -> std::collections::BTreeMap<String, u32> {
+    let mut per_node = std::collections::BTreeMap::new();
+    let Some(owner) = controller_of(&replica_set.metadata) else { return per_node };
+    let siblings = informers.owned_by::<ReplicaSet>(&owner.uid);
+    for sibling in siblings.filter(|sibling| is_controlled_by(&sibling.metadata, &owner.uid)) {
+        let Some(selector) = selector(sibling) else { continue };
+        let namespace = sibling.metadata.namespace.as_deref().unwrap_or_default();
+        let pods = informers.in_namespace::<Pod>(namespace);
+        for pod in pods.filter(|pod| is_pod_active(pod) && selector.matches_meta(&pod.metadata)) {
+            let node = component_helpers::pod_status::node_name(pod).to_string();
+            *per_node.entry(node).or_default() += 1;
+        }
+    }
+    per_node
+}
+
+/// Calls `create` that many times in batches that double as long as everything succeeds: what
+/// fails for all pods for the same reason shall not be tried for each. Returns how many
+/// succeeded and the first error.
+fn slow_start_batch(
+    count: usize,
+    mut create: impl FnMut() -> Result<(), Error>,
+) -> (usize, Result<(), Error>) {
+    let (mut remaining, mut successes) = (count, 0);
+    let mut batch = remaining.min(SLOW_START_INITIAL_BATCH_SIZE);
+    while batch > 0 {
+        let mut outcome = Ok(());
+        for _ in 0..batch {
+            match create() {
+                Ok(()) => successes += 1,
+                Err(error) => outcome = outcome.and(Err(error)),
+            }
+        }
+        if outcome.is_err() {
+            return (successes, outcome);
+        }
+        remaining -= batch;
+        batch = remaining.min(2 * batch);
+    }
+    (successes, Ok(()))
+}

@@ -1,0 +1,179 @@
+//! One controller at work: its queue, its identity, and the keys that wait until the informers
+//! have caught up with the controller's own writes.
+
+use std::collections::BTreeMap;
+
+use api::{Key, KindId};
+use apiserver::Identity;
+use client::{Context, EventRecorder, WorkQueue};
+use sim::{Digest, Time};
+use trace::What;
+
+use crate::{Action, Change, Controller, Enqueue, SharedInformers, SyncContext, Watched};
+
+/// What the manager needs of a controller, whatever its type.
+pub(crate) trait Work {
+    /// Adds the keys to begin with.
+    fn start(&mut self, now: Time, informers: &SharedInformers);
+    /// Shows it a change.
+    fn deliver(&mut self, now: Time, informers: &SharedInformers, change: &Change);
+    /// Lets go of the keys whose writes the informers have seen.
+    fn catch_up(&mut self, informers: &SharedInformers);
+    /// Reconciles one key, if one is due.
+    fn work(&mut self, cx: &mut Context<'_>, informers: &SharedInformers) -> bool;
+    /// When the next key is due.
+    fn next_due(&self) -> Option<Time>;
+    /// What it has still to do of its own accord.
+    fn busy(&self) -> Option<String>;
+    /// Forgets everything, as a process does that ends.
+    fn stop(&mut self);
+    /// Adds everything its future depends on.
+    fn digest(&self, digest: &mut Digest);
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Worker<C> {
+    controller: C,
+    queue: WorkQueue,
+    identity: Identity,
+    recorder: EventRecorder,
+    /// For each key, the revisions that it waits for before it may be reconciled again: a
+    /// controller must not act on a cache that is older than its own last write.
+    writes: BTreeMap<Key, BTreeMap<KindId, u64>>,
+    /// The keys that are due and wait for a revision of a kind.
+    waiting: BTreeMap<(KindId, u64), Vec<Key>>,
+}
+
+impl<C: Controller> Worker<C> {
+    pub(crate) fn new() -> Self {
+        let identity = Identity::service_account("kube-system", C::NAME);
+        let recorder = EventRecorder::new(identity.clone(), C::NAME, None);
+        Worker {
+            controller: C::default(),
+            queue: WorkQueue::new(),
+            identity,
+            recorder,
+            writes: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+        }
+    }
+
+    /// The first write of the key that the informers have not seen.
+    fn unseen_write(&mut self, key: &Key, informers: &SharedInformers) -> Option<(KindId, u64)> {
+        let writes = self.writes.get_mut(key)?;
+        writes.retain(|kind, revision| informers.revision(*kind) < *revision);
+        if let Some((kind, revision)) = writes.first_key_value() {
+            return Some((*kind, *revision));
+        }
+        self.writes.remove(key);
+        None
+    }
+
+    fn next_key(&mut self, now: Time, informers: &SharedInformers) -> Option<Key> {
+        while let Some(key) = self.queue.pop(now) {
+            match self.unseen_write(&key, informers) {
+                None => return Some(key),
+                Some(write) => {
+                    let keys = self.waiting.entry(write).or_default();
+                    if !keys.contains(&key) {
+                        keys.push(key);
+                    }
+                }
+            }
+        }
+        None
+    }
+}
+
+impl<C: Controller> Work for Worker<C> {
+    fn start(&mut self, now: Time, informers: &SharedInformers) {
+        self.controller.start(&mut Enqueue { now, informers, queue: &mut self.queue });
+    }
+
+    fn deliver(&mut self, now: Time, informers: &SharedInformers, change: &Change) {
+        for watch in C::watches() {
+            let concerned = match watch.watched {
+                Watched::Kind(kind) => kind == change.kind,
+                Watched::Everything => true,
+            };
+            if concerned {
+                let enqueue = &mut Enqueue { now, informers, queue: &mut self.queue };
+                (watch.handle)(&mut self.controller, change, enqueue);
+            }
+        }
+    }
+
+    fn catch_up(&mut self, informers: &SharedInformers) {
+        let seen = |(kind, revision): &(KindId, u64)| informers.revision(*kind) >= *revision;
+        let due: Vec<(KindId, u64)> =
+            self.waiting.keys().filter(|write| seen(write)).copied().collect();
+        for write in due {
+            for key in self.waiting.remove(&write).unwrap_or_default() {
+                self.queue.add(key);
+            }
+        }
+    }
+
+    fn work(&mut self, cx: &mut Context<'_>, informers: &SharedInformers) -> bool {
+        let Some(key) = self.next_key(cx.now, informers) else { return false };
+        if cx.trace.is_on() {
+            cx.record(What::Reconcile { controller: C::NAME.to_string(), key: key.to_string() });
+        }
+        let now = cx.now;
+        let mut sync = SyncContext {
+            cx,
+            informers,
+            identity: &self.identity,
+            recorder: &mut self.recorder,
+            writes: BTreeMap::new(),
+        };
+        let outcome = self.controller.sync(&mut sync, &key);
+        if !sync.writes.is_empty() {
+            let writes = sync.writes;
+            self.writes.entry(key.clone()).or_default().extend(writes);
+        }
+        match outcome {
+            Ok(Action::Done) => self.queue.forget(&key),
+            Ok(Action::RequeueAfter(delay)) => {
+                self.queue.forget(&key);
+                self.queue.add_at(key, now + delay);
+            }
+            Ok(Action::RequeueRateLimited) | Err(_) => self.queue.add_rate_limited(key, now),
+        }
+        true
+    }
+
+    fn next_due(&self) -> Option<Time> {
+        self.queue.next_due()
+    }
+
+    fn busy(&self) -> Option<String> {
+        let waiting: usize = self.waiting.values().map(Vec::len).sum();
+        let ready = self.queue.next_due() == Some(Time::ZERO);
+        if waiting > 0 || ready || !(C::TIMERS_ARE_IDLE || self.queue.is_empty()) {
+            return Some(format!("{}: {} keys", C::NAME, self.queue.len() + waiting));
+        }
+        None
+    }
+
+    fn stop(&mut self) {
+        *self = Worker::new();
+    }
+
+    fn digest(&self, digest: &mut Digest) {
+        self.controller.digest(digest);
+        digest.add(&self.queue);
+        digest.add(&self.recorder);
+        digest.u64(self.writes.len() as u64);
+        for (key, writes) in &self.writes {
+            digest.add(key);
+            digest.add(writes);
+        }
+        digest.u64(self.waiting.len() as u64);
+        for ((kind, revision), keys) in &self.waiting {
+            digest.add(kind);
+            digest.u64(*revision);
+            digest.add(keys);
+        }
+    }
+}
