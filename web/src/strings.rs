@@ -100,6 +100,7 @@ pub struct Strings {
     pub map_hint: &'static str,
     pub map_label: &'static str,
     pub memory: &'static str,
+    pub memory_short: &'static str,
     pub more: &'static str,
     pub more_kinds: &'static str,
     pub namespace: &'static str,
@@ -205,6 +206,7 @@ static ENGLISH: Strings = Strings {
     map_hint: "Arrow keys walk the map, Enter selects",
     map_label: "Cluster map",
     memory: "Memory",
+    memory_short: "Mem",
     more: "More",
     more_kinds: "More kinds",
     namespace: "Namespace",
@@ -259,7 +261,7 @@ static ENGLISH: Strings = Strings {
     unscheduled: "Unscheduled",
     up_to_date: "Up to date",
     walk_the_map: "Walk the map",
-    welcome_text: "This is a whole Kubernetes cluster, simulated in this tab. Nothing leaves your browser.",
+    welcome_text: "A whole Kubernetes cluster, simulated in this tab. Nothing leaves your browser.",
     welcome_title: "The cluster is ready. What shall it run?",
 };
 
@@ -310,6 +312,7 @@ static CHINESE: Strings = Strings {
     map_hint: "方向键在图上移动，回车键选择",
     map_label: "集群图",
     memory: "内存",
+    memory_short: "内存",
     more: "增加",
     more_kinds: "更多类别",
     namespace: "名字空间",

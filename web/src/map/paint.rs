@@ -203,7 +203,9 @@ fn wide_panel(brush: &Brush<'_>, panel: &Panel, node: &NodeRow) {
     for (index, (label, used, all)) in shares(brush.strings, node).into_iter().enumerate() {
         let x = head.x + index as f64 * (each + gap);
         let share = fraction(used, all);
-        brush.text(label, x, head.y + 43.0, &brush.palette.ink_soft, 400);
+        if each >= brush.width_of(label, 400) {
+            brush.text(label, x, head.y + 43.0, &brush.palette.ink_soft, 400);
+        }
         if each > brush.width_of(label, 400) + 44.0 {
             let percent = format!("{:.0}%", share * 100.0);
             brush.text_right(&percent, x + each, head.y + 43.0, &brush.palette.ink, 400);
@@ -217,7 +219,7 @@ fn shares(strings: &'static Strings, node: &NodeRow) -> [(&'static str, i64, i64
     let (used, all) = (&node.requested, &node.allocatable);
     [
         (strings.cpu, used.cpu_milli, all.cpu_milli),
-        (strings.memory, used.memory_bytes, all.memory_bytes),
+        (strings.memory_short, used.memory_bytes, all.memory_bytes),
         (strings.pods, used.pods, all.pods),
     ]
 }

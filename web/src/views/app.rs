@@ -56,6 +56,7 @@ pub struct App {
     examples: Rc<Vec<Example>>,
     text: AttrValue,
     replaced: Option<AttrValue>,
+    example: AttrValue,
     language: Language,
     theme: u32,
     sheet: Option<Sheet>,
@@ -93,6 +94,7 @@ impl Component for App {
             examples: Rc::default(),
             text: browser::recall("manifest").unwrap_or_default().into(),
             replaced: None,
+            example: AttrValue::default(),
             language: Language::from_tag(&tag),
             theme: 0,
             sheet: None,
@@ -443,8 +445,11 @@ impl App {
     }
 
     fn take_example(&mut self, text: AttrValue) {
-        let own = !self.text.trim().is_empty() && self.text != text;
-        self.replaced = own.then(|| self.text.clone());
+        let own = !self.text.trim().is_empty() && self.text != text && self.text != self.example;
+        if own {
+            self.replaced = Some(self.text.clone());
+        }
+        self.example = text.clone();
         browser::remember("manifest", &text);
         (self.text, self.result) = (text, None);
     }

@@ -91,7 +91,8 @@ fn Tabs(props: &TabsProps) -> Html {
     let onchange = {
         let (choose, others) = (props.choose.clone(), others.to_vec());
         Callback::from(move |event: Event| {
-            let select = event.target().and_then(|t| t.dyn_into::<HtmlSelectElement>().ok());
+            let target = event.target();
+            let select = target.and_then(|target| target.dyn_into::<HtmlSelectElement>().ok());
             let chosen = select.map(|select| select.value());
             if let Some(tab) = others.iter().find(|tab| Some(tab.id()) == chosen) {
                 choose.emit(tab.clone());
@@ -109,7 +110,9 @@ fn Tabs(props: &TabsProps) -> Html {
                         { strings.more_kinds }
                     </option>
                     { for others.iter().map(|tab| html! {
-                        <option value={tab.id()} selected={*tab == props.tab}>{ tab.title() }</option>
+                        <option value={tab.id()} selected={*tab == props.tab}>
+                            { tab.title() }
+                        </option>
                     }) }
                 </select>
             }

@@ -114,9 +114,12 @@ struct GutterProps {
 fn Gutter(props: &GutterProps) -> Html {
     let number = |line: usize| match props.marks.get(&(line as u32)) {
         Some(message) => html! {
-            <span class="mark-line" title={message.clone()} data-testid="line-mark">
-                { format!("{line}\n") }
-            </span>
+            <>
+                <span class="mark-line" title={message.clone()} data-testid="line-mark">
+                    { line }
+                </span>
+                { "\n" }
+            </>
         },
         None => html! { { format!("{line}\n") } },
     };

@@ -142,7 +142,7 @@ impl Words<'_> {
             ContainerState::Running { started_ms } => {
                 let state =
                     if container.ready { PodState::Ready } else { PodState::RunningNotReady };
-                (state, "Running".into(), self.age(*started_ms))
+                (state, format!("Running · {}", self.age(*started_ms)), String::new())
             }
             ContainerState::Terminated { exit_code, reason, .. } => {
                 let state = if *exit_code == 0 { PodState::Succeeded } else { PodState::Failed };
@@ -274,7 +274,9 @@ impl Words<'_> {
                 if !node.taints.is_empty() {
                     <h3>{ strings.taints }</h3>
                     <ul class="links">
-                        { for node.taints.iter().map(|taint| html! { <li><code>{ taint }</code></li> }) }
+                        { for node.taints.iter().map(|taint| html! {
+                            <li><code>{ taint }</code></li>
+                        }) }
                     </ul>
                 }
                 { self.pods(&pods) }
