@@ -146,6 +146,12 @@ impl Status {
     /// Validation found errors.
     #[must_use]
     pub fn invalid(kind: &Kind, name: &str, errors: &ErrorList) -> Self {
+        Status::invalid_as(kind.group, kind.kind, name, errors)
+    }
+
+    /// Validation found errors in an object of a kind that the table need not know: a Scale.
+    #[must_use]
+    pub fn invalid_as(group: &str, kind: &str, name: &str, errors: &ErrorList) -> Self {
         let causes = errors
             .iter()
             .map(|error| StatusCause {
@@ -155,13 +161,14 @@ impl Status {
             })
             .collect();
         let details = StatusDetails {
-            group: some_unless_empty(kind.group),
-            kind: Some(kind.kind.to_string()),
+            group: some_unless_empty(group),
+            kind: Some(kind.to_string()),
             name: some_unless_empty(name),
             causes: Some(causes),
             ..StatusDetails::default()
         };
-        let group_kind = kind.group_kind();
+        let group_kind =
+            if group.is_empty() { kind.to_string() } else { format!("{kind}.{group}") };
         let message = if errors.is_empty() {
             format!("{group_kind} {name:?} is invalid")
         } else {
@@ -174,9 +181,22 @@ impl Status {
     /// staging/src/k8s.io/apiserver/pkg/registry/rest/delete.go, BeforeDelete.
     #[must_use]
     pub fn precondition_failed(kind: &Kind, name: &str, error: &str) -> Self {
-        let group_kind = kind.group_kind();
-        let message = format!("Operation cannot be fulfilled on {group_kind} {name:?}: {error}");
+        Status::conflict_on(kind, &kind.group_kind(), name, error)
+    }
+
+    /// The write conflicts with what is stored, on what the message calls `resource`:
+    /// `pods/binding`.
+    #[must_use]
+    pub fn conflict_on(kind: &Kind, resource: &str, name: &str, error: &str) -> Self {
+        let message = format!("Operation cannot be fulfilled on {resource} {name:?}: {error}");
         Status::about(Reason::Conflict, kind, name, message)
+    }
+
+    /// There is no such resource or subresource.
+    #[must_use]
+    pub fn no_such_resource() -> Self {
+        let message = "the server could not find the requested resource".to_string();
+        Status::new(Reason::NotFound, message, None)
     }
 
     /// Every name that was generated was taken.
@@ -188,6 +208,12 @@ impl Status {
             "{message}, the server was not able to generate a unique name for the object"
         ));
         status
+    }
+
+    /// Nobody was authenticated.
+    #[must_use]
+    pub fn unauthorized() -> Self {
+        Status::new(Reason::Unauthorized, "Unauthorized".to_string(), None)
     }
 
     /// A failure that has no reason of its own: 500, with the error's words alone.

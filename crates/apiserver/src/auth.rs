@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use api::{Kind, Status};
-
-use crate::{Request, Subresource};
+use api::Status;
 
 /// An authenticated user. Upstream: staging/src/k8s.io/apiserver/pkg/authentication/user
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,39 +43,14 @@ impl Identity {
     }
 }
 
-/// One use of the API that an identity has made: the raw material of its role.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Usage {
-    /// Who.
-    pub user: Arc<str>,
-    /// The verb in RBAC's words.
-    pub verb: &'static str,
-    /// `group/resource/subresource`, without the parts that are empty.
-    pub resource: String,
-}
-
-impl Usage {
-    /// What a request uses.
-    #[must_use]
-    pub fn of(request: &Request) -> Self {
-        let kind = request.kind.get();
-        let mut resource = kind.group_resource();
-        if request.subresource != Subresource::None {
-            resource.push('/');
-            resource.push_str(request.subresource.word());
-        }
-        Usage { user: request.identity.user.clone(), verb: request.verb.word(), resource }
-    }
-}
-
-/// Whether the identity may do what the request asks. Everything is allowed so far; the chain
-/// runs through here, so that roles can decide it.
+/// Whether the identity may do what it asks. Everything is allowed so far; the chain runs through
+/// here, so that roles can decide it.
 ///
 /// # Errors
-/// A `Forbidden` status when the identity has no name, as an unauthenticated request would.
-pub(crate) fn authorize(request: &Request, kind: &Kind) -> Result<(), Status> {
-    if request.identity.user.is_empty() {
-        return Err(Status::forbidden(kind, &request.name, "no user was authenticated"));
+/// `Unauthorized` when the identity has no name, as an unauthenticated request has none.
+pub(crate) fn authorize(identity: &Identity) -> Result<(), Status> {
+    if identity.user.is_empty() {
+        return Err(Status::unauthorized());
     }
     Ok(())
 }

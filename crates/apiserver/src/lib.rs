@@ -5,17 +5,24 @@
 //! call a component, or let anybody past the chain; the store is reached from here only.
 
 pub mod admission;
+mod audit;
 mod auth;
-mod cache;
+mod expiry;
 mod names;
 mod request;
+mod response;
 mod server;
+mod snapshot;
 mod verbs;
+mod watch;
 
-pub use auth::{Identity, Usage};
-pub use cache::{Snapshot, WatchEvent, WatchId, WatchSelector};
+pub use audit::Usage;
+pub use auth::Identity;
 pub use request::{
-    Binding, Body, DeleteOptions, List, ListOptions, ObjectChange, Patch, Propagation, Request,
-    Response, Subresource, Verb,
+    Binding, Body, DeleteOptions, ListOptions, ObjectChange, Patch, Propagation, Request,
+    Subresource, Verb,
 };
+pub use response::{List, Response};
 pub use server::{ApiServer, Commit};
+pub use snapshot::Snapshot;
+pub use watch::{EventType, Selection, WatchEvent, WatchId, WatchSelector};

@@ -1,7 +1,8 @@
-//! What can be asked of the API server, and what it answers.
+//! What can be asked of the API server.
 
 use std::fmt;
 
+use api::openapi::api::autoscaling::v1::Scale;
 use api::{KindId, Object};
 use serde_json::Value;
 
@@ -158,8 +159,12 @@ pub enum Body {
     Patch(Patch),
     /// A node for a pod.
     Binding(Binding),
+    /// A number of replicas.
+    Scale(Box<Scale>),
     /// How to delete.
     Delete(DeleteOptions),
+    /// How to delete the objects of a collection, and which.
+    DeleteCollection(DeleteOptions, ListOptions),
     /// What to list.
     List(ListOptions),
 }
@@ -183,26 +188,4 @@ pub struct Request {
     pub body: Body,
     /// Whether everything happens but the write.
     pub dry_run: bool,
-}
-
-/// A page of a collection.
-#[derive(Clone, Debug)]
-pub struct List {
-    /// The objects, by namespace and name.
-    pub items: Vec<Object>,
-    /// The revision of the whole list.
-    pub resource_version: u64,
-    /// How to get the next page, unless this is the last.
-    pub continue_token: Option<String>,
-    /// How many objects there are behind this page, when that is known.
-    pub remaining_item_count: Option<i64>,
-}
-
-/// An answer.
-#[derive(Clone, Debug)]
-pub enum Response {
-    /// An object.
-    Object(Object),
-    /// A collection.
-    List(List),
 }

@@ -1,22 +1,26 @@
 //! The server itself: what it holds, and the way of a request through it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::openapi::api::core::v1::Event;
 use api::{Key, KindId, Kinded, Object, Status};
 use etcd::Etcd;
+use imbl::Vector;
 use sim::{Clock, Digest, Duration, Fingerprint, Stream, Time};
 use trace::{Trace, What};
 
 use crate::admission::{self, AdmissionPlugin};
+use crate::audit::Audit;
 use crate::auth::authorize;
-use crate::cache::WatchCache;
+use crate::expiry::Expiries;
 use crate::verbs::Operation;
-use crate::{Request, Response, Snapshot, Usage, Verb, WatchEvent, WatchId, WatchSelector};
+use crate::watch::{WatchCache, concerns};
+use crate::{
+    Body, Identity, Request, Response, Snapshot, Subresource, Usage, Verb, WatchEvent, WatchId,
+    WatchSelector,
+};
 
-/// How long an Event object lives. Upstream: kube-apiserver's `--event-ttl`.
-const EVENT_TTL: Duration = Duration::from_secs(3600);
 /// How often old revisions are compacted. Upstream: kube-apiserver's
 /// `--etcd-compaction-interval`.
 const COMPACTION_INTERVAL: Duration = Duration::from_secs(300);
@@ -33,9 +37,10 @@ pub struct ApiServer {
     pub(crate) uids: Stream,
     pub(crate) names: Stream,
     pub(crate) admission: Arc<[Arc<dyn AdmissionPlugin>]>,
-    usages: BTreeSet<Usage>,
-    event_expiries: BTreeMap<Time, Vec<Key>>,
-    compactions: (Time, u64),
+    audit: Audit,
+    expiries: Expiries,
+    /// When to compact next, and up to which revision.
+    compaction: (Time, u64),
     commits: Vec<Commit>,
 }
 
@@ -65,9 +70,9 @@ impl ApiServer {
             uids: Stream::new(seed, "kube-apiserver/uids"),
             names: Stream::new(seed, "kube-apiserver/names"),
             admission: admission::chain(),
-            usages: BTreeSet::new(),
-            event_expiries: BTreeMap::new(),
-            compactions: (Time::ZERO + COMPACTION_INTERVAL, 1),
+            audit: Audit::default(),
+            expiries: Expiries::default(),
+            compaction: (Time::ZERO + COMPACTION_INTERVAL, 1),
             commits: Vec::new(),
         }
     }
@@ -82,13 +87,12 @@ impl ApiServer {
         trace: &mut Trace,
         request: Request,
     ) -> Result<Response, Status> {
-        self.note_usage(&request);
+        self.audit.note(&request);
         let described = trace.is_on().then(|| describe(&request));
-        let kind = request.kind.get();
-        let answer = authorize(&request, kind)
-            .and_then(|()| Operation { server: self, now, kind }.run(request));
+        let answer = self.answer(now, request);
         if let Some((user, verb, resource, object)) = described {
             let code = match &answer {
+                Ok(_) if verb == "create" => 201,
                 Ok(_) => 200,
                 Err(status) => status.code(),
             };
@@ -98,36 +102,78 @@ impl ApiServer {
         answer
     }
 
-    fn note_usage(&mut self, request: &Request) {
-        let usage = Usage::of(request);
-        if !self.usages.contains(&usage) {
-            self.usages.insert(usage);
+    fn answer(&mut self, now: Time, request: Request) -> Result<Response, Status> {
+        let kind = request.kind.get();
+        authorize(&request.identity)?;
+        // What leaves nothing in the store leaves nothing in the streams either.
+        let streams = (self.uids.clone(), self.names.clone());
+        let dry_run = request.dry_run;
+        let answer = Operation { server: self, now, kind }.run(request);
+        if dry_run || answer.is_err() {
+            (self.uids, self.names) = streams;
         }
+        answer
     }
 
     /// Opens a watch for the component `owner` and returns what it begins with: the objects of
     /// the kind, and the revision at which they are read.
     pub fn watch(
         &mut self,
-        identity: &crate::Identity,
+        identity: &Identity,
         owner: u32,
         kind: KindId,
         selector: WatchSelector,
     ) -> (WatchId, Snapshot, u64) {
         for verb in [Verb::List, Verb::Watch] {
-            self.note_usage(&Request {
-                identity: identity.clone(),
-                verb,
-                kind,
-                namespace: String::new(),
-                name: String::new(),
-                subresource: crate::Subresource::None,
-                body: crate::Body::None,
-                dry_run: false,
-            });
+            self.audit.note_use(identity, verb, kind, Subresource::None);
         }
-        let id = self.cache.open(owner, kind, selector);
+        let id = self.cache.open(owner, kind, selector, Vector::new());
         (id, self.cache.snapshot(kind), self.etcd.revision())
+    }
+
+    /// Opens a watch that goes on behind `revision`, as a client does that has seen everything
+    /// up to there: the changes since then are delivered like new ones.
+    ///
+    /// # Errors
+    /// `Expired` when some of these changes are compacted away: the client has to list again.
+    pub fn watch_from(
+        &mut self,
+        now: Time,
+        identity: &Identity,
+        owner: u32,
+        (kind, selector): (KindId, WatchSelector),
+        revision: u64,
+    ) -> Result<WatchId, Status> {
+        self.audit.note_use(identity, Verb::Watch, kind, Subresource::None);
+        authorize(identity)?;
+        let changes: Vec<_> = match self.etcd.changes_after(revision) {
+            Ok(changes) => changes.filter(|change| change.key.0 == kind).cloned().collect(),
+            // Upstream: storage/cacher/watch_cache.go, getAllEventsSinceLocked.
+            Err(_) => {
+                let oldest = self.etcd.compacted_revision();
+                let words = format!("too old resource version: {revision} ({oldest})");
+                return Err(Status::expired(words));
+            }
+        };
+        let mut snapshot = self.cache.snapshot(kind);
+        for change in changes.iter().rev() {
+            let (current, previous) = (change.current.as_ref(), change.previous.as_ref());
+            let (current, previous) = (current.map(|kv| &kv.value), previous.map(|kv| &kv.value));
+            snapshot.apply(&change.key.1, current, previous);
+        }
+        let mut pending = Vector::new();
+        for change in changes {
+            let (old, new) =
+                (change.previous.map(|kv| kv.value), change.current.map(|kv| kv.value));
+            let (revision, key) = (change.revision, change.key.1);
+            snapshot.apply(&key, old.as_ref(), new.as_ref());
+            let snapshot = snapshot.clone();
+            let event = WatchEvent { revision, time: now, key, old, new, snapshot };
+            if concerns(&event, &selector) {
+                pending.push_back(Arc::new(event));
+            }
+        }
+        Ok(self.cache.open(owner, kind, selector, pending))
     }
 
     /// Closes a watch.
@@ -138,6 +184,13 @@ impl ApiServer {
     /// Takes what a watch delivers of the changes committed before `before`.
     pub fn poll_watch(&mut self, id: WatchId, before: Time) -> Vec<Arc<WatchEvent>> {
         self.cache.poll(id, before)
+    }
+
+    /// A bookmark of a watch: the newest revision up to which it has delivered everything that
+    /// concerns it. `None` when the watch is closed.
+    #[must_use]
+    pub fn bookmark(&self, id: WatchId) -> Option<u64> {
+        self.cache.bookmark(id, self.etcd.revision())
     }
 
     /// From now on, new watches deliver only what [`ApiServer::release_watch`] releases: the
@@ -177,8 +230,8 @@ impl ApiServer {
 
     /// What every identity has used of the API so far.
     #[must_use]
-    pub fn usages(&self) -> &BTreeSet<Usage> {
-        &self.usages
+    pub fn usages(&self) -> BTreeSet<Usage> {
+        self.audit.usages()
     }
 
     /// The changes after `revision`, oldest first: (revision, kind, key, deleted). `None` when
@@ -199,45 +252,23 @@ impl ApiServer {
     /// When the server next has something to do of its own accord.
     #[must_use]
     pub fn next_wake(&self) -> Time {
-        let expiry = self.event_expiries.first_key_value().map_or(Time::MAX, |(time, _)| *time);
-        expiry.min(self.compactions.0)
+        self.expiries.next().min(self.compaction.0)
     }
 
     /// Does what is due: lets old Event objects expire, and compacts the store's history.
     pub fn wake(&mut self, now: Time) {
-        while let Some(entry) = self.event_expiries.first_entry() {
-            if *entry.key() > now {
-                break;
-            }
-            for key in entry.remove() {
-                self.expire_event(now, key);
+        while let Some(key) = self.expiries.expired(now) {
+            self.expiries.forget(&key);
+            let stored = self.etcd.get(&(Event::ID, key)).cloned();
+            if let Some(kv) = stored {
+                self.remove(now, &kv.value, kv.mod_revision);
             }
         }
-        let (due, revision) = self.compactions;
+        let (due, revision) = self.compaction;
         if due <= now {
             self.etcd.compact(revision);
-            self.compactions = (now + COMPACTION_INTERVAL, self.etcd.revision());
+            self.compaction = (now + COMPACTION_INTERVAL, self.etcd.revision());
         }
-    }
-
-    fn expire_event(&mut self, now: Time, key: Key) {
-        let store_key = (KindId::EVENT, key.clone());
-        let Some(kv) = self.etcd.get(&store_key) else { return };
-        if self.expiry_of(&kv.value) > now {
-            let expiry = self.expiry_of(&kv.value);
-            self.event_expiries.entry(expiry).or_default().push(key);
-            return;
-        }
-        let (object, revision) = (kv.value.clone(), kv.mod_revision);
-        self.remove(now, &object, revision);
-    }
-
-    /// An Event lives for its time to live after it was last written.
-    fn expiry_of(&self, event: &Object) -> Time {
-        let typed = event.get::<Event>();
-        let last = typed.and_then(|event| event.last_timestamp.as_ref()).map(|time| time.0);
-        let created = event.meta().creation_timestamp.as_ref().map(|time| time.0);
-        last.or(created).map_or(Time::MAX, |timestamp| self.clock.time(timestamp) + EVENT_TTL)
     }
 
     /// Commits an object whose key must be at `expect`, gives it its resource version, and
@@ -251,11 +282,14 @@ impl ApiServer {
         let kind = object.kind_id();
         let revision = self.etcd.revision() + 1;
         object.meta_mut().resource_version = Some(revision.to_string());
-        let key = object.key();
-        let event = self.etcd.put((kind, key.clone()), expect, object.clone())?;
-        if kind == Event::ID && event.previous.is_none() {
-            let expiry = self.expiry_of(&object);
-            self.event_expiries.entry(expiry).or_default().push(key.clone());
+        let sought = (kind, object.key());
+        // The stored key is shared by all that hold it: one allocation per object, not per write.
+        let stored = self.etcd.get_key_value(&sought).map(|(key, _)| key.clone());
+        let store_key = stored.unwrap_or(sought);
+        let key = store_key.1.clone();
+        let event = self.etcd.put(store_key, expect, object.clone())?;
+        if kind == Event::ID {
+            self.expiries.renew(&key, now);
         }
         let old = event.previous.map(|kv| kv.value);
         self.publish(Commit { time: now, kind, key, old, new: Some(object.clone()) }, revision);
@@ -266,8 +300,11 @@ impl ApiServer {
     pub(crate) fn remove(&mut self, now: Time, object: &Object, revision: u64) {
         let (kind, key) = (object.kind_id(), object.key());
         if let Ok(event) = self.etcd.delete((kind, key.clone()), revision) {
-            let commit = Commit { time: now, kind, key, old: Some(object.clone()), new: None };
-            self.publish(commit, event.revision);
+            if kind == Event::ID {
+                self.expiries.forget(&key);
+            }
+            let old = event.previous.map(|kv| kv.value);
+            self.publish(Commit { time: now, kind, key, old, new: None }, event.revision);
         }
     }
 
@@ -284,9 +321,9 @@ impl ApiServer {
         digest.add(&self.cache);
         digest.add(&self.uids);
         digest.add(&self.names);
-        digest.add(&self.compactions.0);
-        digest.u64(self.compactions.1);
-        digest.u64(self.event_expiries.len() as u64);
+        digest.add(&self.compaction.0);
+        digest.u64(self.compaction.1);
+        digest.add(&self.expiries);
         digest.finish()
     }
 }
@@ -298,7 +335,7 @@ fn describe(request: &Request) -> (Arc<str>, &'static str, String, String) {
         word => format!("{}/{word}", kind.plural),
     };
     let name = match &request.body {
-        crate::Body::Object(object) if request.name.is_empty() => object.name(),
+        Body::Object(object) if request.name.is_empty() => object.name(),
         _ => &request.name,
     };
     let object = match request.namespace.as_str() {

@@ -61,10 +61,11 @@ impl<'c, T: Kinded> Api<'c, T> {
         body: Body,
     ) -> Result<Arc<T>, Status> {
         match self.request(verb, name, subresource, body)? {
-            Response::Object(object) => {
+            Response::Object(object) | Response::Deleted(object) => {
                 object.typed().ok_or_else(|| Status::internal("the answer is of another kind"))
             }
             Response::List(_) => Err(Status::internal("the answer is a list")),
+            Response::Scale(_) => Err(Status::internal("the answer is a scale")),
         }
     }
 
@@ -83,7 +84,7 @@ impl<'c, T: Kinded> Api<'c, T> {
     pub fn list(&mut self, options: ListOptions) -> Result<Vec<Arc<T>>, Status> {
         match self.request(Verb::List, "", Subresource::None, Body::List(options))? {
             Response::List(list) => Ok(list.items.iter().filter_map(Object::typed).collect()),
-            Response::Object(_) => Err(Status::internal("the answer is no list")),
+            _ => Err(Status::internal("the answer is no list")),
         }
     }
 

@@ -1,4 +1,4 @@
-use api::openapi::api::core::v1::{Namespace, Pod, PodSpec};
+use api::openapi::api::core::v1::{Pod, PodSpec};
 use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use apiserver::{DeleteOptions, Identity, WatchSelector};
 use sim::Duration;
@@ -8,9 +8,7 @@ use crate::{Change, Informer};
 
 fn cluster() -> TestCluster {
     let mut cluster = TestCluster::new();
-    let metadata = ObjectMeta { name: Some("default".into()), ..ObjectMeta::default() };
-    let namespace = Namespace { metadata, ..Namespace::default() };
-    cluster.api::<Namespace>("").create(namespace).expect("created");
+    cluster.create_namespace("default");
     cluster
 }
 

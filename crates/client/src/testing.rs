@@ -2,6 +2,8 @@
 //! hold them. The whole cluster, with lagging watches, is the crate `cluster`.
 
 use api::Kinded;
+use api::openapi::api::core::v1::{Namespace, ServiceAccount};
+use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use apiserver::{ApiServer, Identity};
 use sim::{Clock, Duration, Streams, Time};
 use trace::Trace;
@@ -33,6 +35,19 @@ impl TestCluster {
             trace: Trace::new(1000),
             now: Time::ZERO,
         }
+    }
+
+    /// Makes a namespace and its service account `default`, without which it takes no pods: what
+    /// the service account controller does in a whole cluster.
+    ///
+    /// # Panics
+    /// When there is such a namespace already.
+    pub fn create_namespace(&mut self, name: &str) {
+        let named = |name: &str| ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() };
+        let namespace = Namespace { metadata: named(name), ..Namespace::default() };
+        self.api::<Namespace>("").create(namespace).expect("the namespace is new");
+        let account = ServiceAccount { metadata: named("default"), ..ServiceAccount::default() };
+        self.api::<ServiceAccount>(name).create(account).expect("the namespace is new");
     }
 
     /// What a component is given, as component number `owner`.

@@ -4,10 +4,9 @@
 //! It is generic over keys and values and knows nothing of Kubernetes. Only the API server may
 //! depend on it. It must never interpret a value or drop a change that is not compacted.
 
-use std::collections::BTreeSet;
 use std::ops::RangeBounds;
 
-use imbl::{OrdMap, Vector};
+use imbl::{OrdMap, OrdSet, Vector};
 use sim::{Digest, Digestible, Fingerprint};
 
 /// A stored value and the revisions that concern it.
@@ -69,7 +68,7 @@ pub struct Etcd<K: Ord + Clone, V: Clone> {
     history: Vector<Event<K, V>>,
     fingerprints: OrdMap<K, Fingerprint>,
     fingerprint: Fingerprint,
-    unsummed: BTreeSet<K>,
+    unsummed: OrdSet<K>,
 }
 
 impl<K: Ord + Clone, V: Clone> Etcd<K, V> {
@@ -83,7 +82,7 @@ impl<K: Ord + Clone, V: Clone> Etcd<K, V> {
             history: Vector::new(),
             fingerprints: OrdMap::new(),
             fingerprint: Fingerprint::default(),
-            unsummed: BTreeSet::new(),
+            unsummed: OrdSet::new(),
         }
     }
 
@@ -103,6 +102,13 @@ impl<K: Ord + Clone, V: Clone> Etcd<K, V> {
     #[must_use]
     pub fn get(&self, key: &K) -> Option<&KeyValue<V>> {
         self.current.get(key)
+    }
+
+    /// A key as it is stored, and its value: the stored key shares its allocation with all that
+    /// hold it.
+    #[must_use]
+    pub fn get_key_value(&self, key: &K) -> Option<(&K, &KeyValue<V>)> {
+        self.current.get_key_value(key)
     }
 
     /// Keys in a range with their values, in order.
@@ -130,12 +136,12 @@ impl<K: Ord + Clone, V: Clone> Etcd<K, V> {
     /// # Errors
     /// [`Error::CompareFailed`] when it does not hold; nothing changes then.
     pub fn put(&mut self, key: K, expect: Expect, value: V) -> Result<Event<K, V>, Error> {
-        let previous = self.current.get(&key).cloned();
-        compare(previous.as_ref(), expect)?;
+        let stored = self.current.get(&key);
+        compare(stored, expect)?;
         let revision = self.revision + 1;
-        let create_revision = previous.as_ref().map_or(revision, |kv| kv.create_revision);
+        let create_revision = stored.map_or(revision, |kv| kv.create_revision);
         let current = KeyValue { value, create_revision, mod_revision: revision };
-        self.current.insert(key.clone(), current.clone());
+        let previous = self.current.insert(key.clone(), current.clone());
         Ok(self.commit(Event { revision, key, previous, current: Some(current) }))
     }
 
@@ -144,9 +150,8 @@ impl<K: Ord + Clone, V: Clone> Etcd<K, V> {
     /// # Errors
     /// [`Error::CompareFailed`] when it was not; nothing changes then.
     pub fn delete(&mut self, key: K, revision: u64) -> Result<Event<K, V>, Error> {
-        let previous = self.current.get(&key).cloned();
-        compare(previous.as_ref(), Expect::Revision(revision))?;
-        self.current.remove(&key);
+        compare(self.current.get(&key), Expect::Revision(revision))?;
+        let previous = self.current.remove(&key);
         let revision = self.revision + 1;
         Ok(self.commit(Event { revision, key, previous, current: None }))
     }

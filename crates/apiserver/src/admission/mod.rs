@@ -6,10 +6,16 @@
 use std::sync::Arc;
 
 use api::{Key, Kind, KindId, Object, Status};
+use sim::Stream;
 
-use crate::{ApiServer, Identity, Snapshot, Subresource, Verb};
+use crate::{ApiServer, Identity, Snapshot, Subresource, Verb, names};
 
+mod default_toleration_seconds;
 mod namespace_lifecycle;
+mod node_restriction;
+mod priority;
+mod service_account;
+mod taint_nodes_by_condition;
 
 /// What a plugin is told of the request, beside the object.
 pub struct Attributes<'a> {
@@ -19,19 +25,43 @@ pub struct Attributes<'a> {
     pub kind: &'static Kind,
     /// The request's namespace.
     pub namespace: &'a str,
-    /// The request's name; empty when the object's name is generated.
+    /// The request's name; empty when it creates.
     pub name: &'a str,
     /// The part of the object.
     pub subresource: Subresource,
-    /// What the request does.
+    /// What the request does: create, update or delete. A patch updates.
     pub verb: Verb,
     /// The object as it is stored, for updates and deletions.
     pub old: Option<&'a Object>,
 }
 
+impl Attributes<'_> {
+    /// Whether the request addresses objects of that kind themselves.
+    #[must_use]
+    pub fn concerns(&self, kind: KindId) -> bool {
+        self.kind.id == kind && self.subresource == Subresource::None
+    }
+
+    /// The refusal of the request. Upstream: apiserver/pkg/admission/errors.go, NewForbidden.
+    #[must_use]
+    pub fn forbidden(&self, object: Option<&Object>, error: &str) -> Status {
+        let of_object = object.map(|object| {
+            let base = object.meta().generate_name.as_deref().unwrap_or_default();
+            if object.name().is_empty() { base } else { object.name() }
+        });
+        let name = match (self.name, of_object) {
+            ("", None | Some("")) => "Unknown",
+            ("", Some(name)) => name,
+            (name, _) => name,
+        };
+        Status::forbidden(self.kind, name, error)
+    }
+}
+
 /// What a plugin may read of the cluster: upstream's plugins have informers of their own.
 pub struct View<'a> {
     pub(crate) server: &'a ApiServer,
+    pub(crate) names: Stream,
 }
 
 impl View<'_> {
@@ -46,6 +76,11 @@ impl View<'_> {
     pub fn list(&self, kind: KindId) -> Snapshot {
         self.server.snapshot(kind)
     }
+
+    /// A name that begins with `base` and ends at random.
+    pub fn generate_name(&mut self, base: &str) -> String {
+        names::generate(base, &mut self.names)
+    }
 }
 
 /// A step of the chain.
@@ -53,15 +88,21 @@ pub trait AdmissionPlugin: Send + Sync {
     /// Upstream's name of the plugin.
     fn name(&self) -> &'static str;
 
-    /// May change the object or refuse the request.
+    /// May change the object or refuse the request. There is no object when the request deletes
+    /// or addresses a subresource that is no object of its kind.
     ///
     /// # Errors
     /// The status with which the request is refused.
-    fn admit(&self, _: &Attributes<'_>, _: &mut Object, _: &View<'_>) -> Result<(), Status> {
+    fn admit(
+        &self,
+        _: &Attributes<'_>,
+        _: Option<&mut Object>,
+        _: &mut View<'_>,
+    ) -> Result<(), Status> {
         Ok(())
     }
 
-    /// May refuse the request. There is no object when it deletes.
+    /// May refuse the request. There is no object when [`AdmissionPlugin::admit`] gets none.
     ///
     /// # Errors
     /// The status with which the request is refused.
@@ -72,5 +113,12 @@ pub trait AdmissionPlugin: Send + Sync {
 
 /// The plugins in the order in which they run.
 pub(crate) fn chain() -> Arc<[Arc<dyn AdmissionPlugin>]> {
-    Arc::new([Arc::new(namespace_lifecycle::NamespaceLifecycle)])
+    Arc::new([
+        Arc::new(namespace_lifecycle::NamespaceLifecycle),
+        Arc::new(service_account::ServiceAccountPlugin),
+        Arc::new(node_restriction::NodeRestriction),
+        Arc::new(taint_nodes_by_condition::TaintNodesByCondition),
+        Arc::new(priority::Priority),
+        Arc::new(default_toleration_seconds::DefaultTolerationSeconds),
+    ])
 }

@@ -1,5 +1,5 @@
-//! No object is created in a namespace that does not exist or is being deleted, and the
-//! namespaces that the cluster needs are not deleted.
+//! Nothing is created in a namespace that does not exist or is being deleted, and the namespaces
+//! that the cluster needs are not deleted.
 //!
 //! Upstream: staging/src/k8s.io/apiserver/pkg/admission/plugin/namespace/lifecycle/admission.go
 
@@ -21,43 +21,40 @@ impl AdmissionPlugin for NamespaceLifecycle {
     fn admit(
         &self,
         request: &Attributes<'_>,
-        _: &mut Object,
-        view: &View<'_>,
+        object: Option<&mut Object>,
+        view: &mut View<'_>,
     ) -> Result<(), Status> {
-        if request.verb != Verb::Create || !request.kind.is_namespaced() {
+        let is_immortal = request.verb == Verb::Delete
+            && request.kind.id == KindId::NAMESPACE
+            && IMMORTAL.contains(&request.name);
+        if is_immortal {
+            let words = "this namespace may not be deleted";
+            return Err(Status::forbidden(request.kind, request.name, words));
+        }
+        if request.verb == Verb::Delete || !request.kind.is_namespaced() {
             return Ok(());
         }
         let kind = KindId::NAMESPACE.get();
-        let Some(object) = view.get(KindId::NAMESPACE, &Key::cluster(request.namespace)) else {
+        let Some(stored) = view.get(KindId::NAMESPACE, &Key::cluster(request.namespace)) else {
             return Err(Status::not_found(kind, request.namespace));
         };
-        let terminating = object.get::<Namespace>().is_some_and(|namespace| {
-            namespace.metadata.deletion_timestamp.is_some()
-                || namespace.status.as_ref().and_then(|status| status.phase.as_deref())
-                    == Some("Terminating")
-        });
-        if !terminating {
+        if request.verb != Verb::Create || !is_terminating(&stored) {
             return Ok(());
         }
+        let namespace = request.namespace;
         let words = format!(
-            "unable to create new content in namespace {} because it is being terminated",
-            request.namespace
+            "unable to create new content in namespace {namespace} because it is being terminated"
         );
-        Err(Status::forbidden(request.kind, request.name, &words))
+        let cause = format!("namespace {namespace} is being terminated");
+        Err(request.forbidden(object.as_deref(), &words).with_cause(
+            "NamespaceTerminating",
+            &cause,
+            "metadata.namespace",
+        ))
     }
+}
 
-    fn validate(
-        &self,
-        request: &Attributes<'_>,
-        _: Option<&Object>,
-        _: &View<'_>,
-    ) -> Result<(), Status> {
-        let immortal = request.verb == Verb::Delete
-            && request.kind.id == KindId::NAMESPACE
-            && IMMORTAL.contains(&request.name);
-        if !immortal {
-            return Ok(());
-        }
-        Err(Status::forbidden(request.kind, request.name, "this namespace may not be deleted"))
-    }
+fn is_terminating(namespace: &Object) -> bool {
+    let status = namespace.get::<Namespace>().and_then(|namespace| namespace.status.as_ref());
+    status.and_then(|status| status.phase.as_deref()) == Some("Terminating")
 }
