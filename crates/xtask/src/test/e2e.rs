@@ -31,6 +31,11 @@ pub fn run(workspace: &Workspace, records: &Path) -> Result<Suite> {
         .env("TABERNETES_URL", &address)
         .env("TABERNETES_CHROMIUM", &browser.chromium)
         .env(RECORDS_VARIABLE, records);
+    // Built along with the native tests, which run its command line.
+    let binary = workspace.target.join("debug/tabernetes");
+    if binary.is_file() {
+        node.env("TABERNETES_BINARY", binary);
+    }
     let captured = process::capture(&mut node, LIMIT, |line| eprintln!("  {line}"))?;
     let events = fs::read_to_string(&events).context("the end-to-end tests left no events")?;
     let mut suite = count(workspace, &events)?;

@@ -1,0 +1,119 @@
+// The engine without a page: the same build that the page's worker loads, here under Node.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const dist = process.env.TABERNETES_DIST ?? fileURLToPath(new URL("../../dist/", import.meta.url));
+const glue = readFileSync(join(dist, "engine.js"), "utf8");
+const module = new WebAssembly.Module(readFileSync(join(dist, "engine_bg.wasm")));
+
+let instances = 0;
+
+/** A wasm instance of its own: the glue holds one instance per JavaScript module. */
+async function instantiate() {
+  instances += 1;
+  const source = Buffer.from(`${glue}\n// ${instances}\n`).toString("base64");
+  const { Engine, initSync } = await import(`data:text/javascript;base64,${source}`);
+  return { Engine, exports: initSync({ module }) };
+}
+
+let requests = 0;
+
+function command(engine, request) {
+  requests += 1;
+  engine.command(JSON.stringify({ id: requests, command: request }));
+}
+
+const deployment = `apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: web
+spec:
+  replicas: 5
+  selector:
+    matchLabels: {app: web}
+  template:
+    metadata:
+      labels: {app: web}
+    spec:
+      containers:
+      - name: web
+        image: nginx:1.27
+`;
+
+/** A cluster that has done a little of everything, and is not at rest. */
+async function busyEngine(seed) {
+  const { Engine, exports } = await instantiate();
+  const engine = new Engine();
+  command(engine, { boot: { seed, nodes: 3 } });
+  command(engine, "pause");
+  engine.advance(20_000);
+  command(engine, { apply: { text: deployment } });
+  engine.advance(12_345);
+  const object = { api_version: "apps/v1", kind: "Deployment", namespace: "default", name: "web" };
+  command(engine, { scale_object: { object, replicas: 8 } });
+  engine.advance(777);
+  command(engine, { fail_node: { name: "node-2" } });
+  engine.advance(60_000);
+  return { engine, exports };
+}
+
+test("the same seed and commands give the same state twice, another seed another", async () => {
+  const [first, second, other] = await Promise.all([1, 1, 2].map(busyEngine));
+  assert.match(first.engine.state_hash(), /^[0-9a-f]{16,}$/);
+  assert.equal(first.engine.state_hash(), second.engine.state_hash());
+  assert.notEqual(first.engine.state_hash(), other.engine.state_hash());
+});
+
+test("sixty seconds at once and sixty times one second give the same state", async () => {
+  const [atOnce, inParts] = await Promise.all([3, 3].map(busyEngine));
+  atOnce.engine.advance(60_000);
+  for (let second = 0; second < 60; second += 1) inParts.engine.advance(1000);
+  assert.equal(inParts.engine.state_hash(), atOnce.engine.state_hash());
+});
+
+test("a session of the wasm build replays natively to the same state", (t) => {
+  const program = process.env.TABERNETES_BINARY;
+  if (!program) {
+    t.skip("TABERNETES_BINARY is not set");
+    return undefined;
+  }
+  return (async () => {
+    const { engine } = await busyEngine(4);
+    // A session ends with its last command: the hash is taken right after one.
+    command(engine, { recover_node: { name: "node-2" } });
+    const file = join(mkdtempSync(join(tmpdir(), "tabernetes-")), "session.json");
+    writeFileSync(file, engine.session());
+    const native = execFileSync(program, ["replay", file, "-o", "hash"], { encoding: "utf8" });
+    assert.equal(native.trim(), engine.state_hash());
+  })();
+});
+
+test("after a trap a copy of the memory goes on in a new instance, to the same state", async () => {
+  const { engine, exports } = await busyEngine(5);
+  // The keyframe: taken between events, when no JavaScript handle lives in the engine.
+  const keyframe = new Uint8Array(exports.memory.buffer).slice();
+  const pointer = engine.__wbg_ptr;
+  engine.advance(30_000);
+  const wanted = engine.state_hash();
+  assert.throws(() => engine.trap(), WebAssembly.RuntimeError);
+
+  const fresh = await instantiate();
+  const { memory } = fresh.exports;
+  const missing = keyframe.byteLength - memory.buffer.byteLength;
+  if (missing > 0) memory.grow(missing / 65_536);
+  new Uint8Array(memory.buffer).set(keyframe);
+  const survivor = Object.create(fresh.Engine.prototype, { __wbg_ptr: { value: pointer } });
+  survivor.advance(30_000);
+  assert.equal(survivor.state_hash(), wanted);
+  // And it is whole: it takes commands and answers them.
+  command(survivor, { apply: { text: deployment.replaceAll("web", "more") } });
+  survivor.advance(30_000);
+  survivor.slice(performance.now());
+  assert.match(survivor.take_messages(), /deployment\.apps\/more/);
+});

@@ -1,0 +1,86 @@
+// The page as its tests use it: what a person does there, and what a person can read there.
+
+import { eventually } from "./harness.mjs";
+
+/** Waits until all nodes are ready and the page offers something to do. */
+export async function booted(page) {
+  await page.getByTestId("welcome").waitFor();
+}
+
+/** How fast virtual time may run: one of the speeds on the transport bar. */
+export async function speed(page, times) {
+  await page.getByTestId("speed").selectOption(String(times));
+}
+
+/** Puts a text in the editor the way a person pastes it, in place of what is there. */
+export async function paste(page, text) {
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.evaluate((copied) => navigator.clipboard.writeText(copied), text);
+  await page.getByRole("textbox", { name: "Manifest in YAML" }).focus();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.press("ControlOrMeta+v");
+}
+
+/** Presses Apply and returns what the page says of it: one line for each object or problem. */
+export async function apply(page, text) {
+  await paste(page, text);
+  return press(page, "apply");
+}
+
+/** Presses Apply or Delete in the editor and returns what the page says of it. */
+export async function press(page, button) {
+  const lines = page.getByTestId("outcome").locator("li");
+  // The answer may read like the one before it: the elements of that one are marked.
+  await lines.evaluateAll((old) => old.forEach((line) => line.classList.add("of-earlier")));
+  await page.getByTestId(button).click();
+  await page.getByTestId("outcome").locator("li:not(.of-earlier)").first().waitFor();
+  return lines.evaluateAll((all) => all.map((line) => line.innerText.trim()));
+}
+
+/** Opens one of the object lists. */
+export async function list(page, kind) {
+  await page.getByTestId(`tab-${kind}`).click();
+}
+
+/**
+ * The rows of the open list that are in view, as objects: column title to text. The list is
+ * narrowed to names that contain `filter`.
+ */
+export async function rows(page, filter = "") {
+  const field = page.getByTestId("filter");
+  if ((await field.inputValue()) !== filter) await field.fill(filter);
+  return page.getByTestId("grid").evaluate((grid) => {
+    const texts = (row, role) =>
+      [...row.querySelectorAll(`[role=${role}]`)].map((cell) => cell.textContent.trim());
+    const titles = texts(grid, "columnheader");
+    return [...grid.querySelectorAll("[data-testid=row]")].map((row) =>
+      Object.fromEntries(texts(row, "gridcell").map((text, index) => [titles[index], text]))
+    );
+  });
+}
+
+/** One column of the open list. */
+export async function column(page, title, filter = "") {
+  return (await rows(page, filter)).map((row) => row[title]);
+}
+
+/** Selects a row of the open list by its name. */
+export async function select(page, name) {
+  await page.locator(`[data-testid=row][data-name="${name}"]`).click();
+  await eventually(() => page.getByTestId("inspector-name").innerText(), name);
+}
+
+/** The numbers that the map shows: nodes, pods, ready pods, pods in the tray. */
+export async function map(page) {
+  return page.getByTestId("map").evaluate(({ dataset }) => ({
+    nodes: Number(dataset.nodes),
+    pods: Number(dataset.pods),
+    ready: Number(dataset.ready),
+    unscheduled: Number(dataset.unscheduled),
+  }));
+}
+
+/** The virtual clock, in milliseconds since boot. */
+export async function clock(page) {
+  return Number(await page.getByTestId("clock").getAttribute("data-milliseconds"));
+}
