@@ -104,6 +104,7 @@ fn bind(
             .input_path(&input)
             .out_name(name)
             .web(true)?
+            .omit_default_module_path(false)
             .typescript(false)
             .remove_name_section(!keep_names)
             .remove_producers_section(true)
