@@ -169,8 +169,8 @@ impl SyncContext<'_, '_> {
         let answer = self.cx.request(request);
         self.note_write(kind, before);
         match answer? {
-            Response::Object(object) => Ok(object),
-            Response::List(_) => Err(Status::internal("the answer is a list")),
+            Response::Object(object) | Response::Deleted(object) => Ok(object),
+            _ => Err(Status::internal("the answer is no object")),
         }
     }
 
@@ -191,7 +191,7 @@ impl SyncContext<'_, '_> {
         };
         match self.cx.request(request)? {
             Response::List(list) => Ok(list.items),
-            Response::Object(_) => Err(Status::internal("the answer is no list")),
+            _ => Err(Status::internal("the answer is no list")),
         }
     }
 

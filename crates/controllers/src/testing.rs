@@ -8,7 +8,7 @@ use api::openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, RollingUpdateDeployment,
 };
 use api::openapi::api::core::v1::{
-    Container, Event, Namespace, Pod, PodCondition, PodSpec, PodTemplateSpec,
+    Container, Event, Namespace, Pod, PodCondition, PodSpec, PodTemplateSpec, ServiceAccount,
 };
 use api::openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use api::openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -30,6 +30,7 @@ impl World {
     pub(crate) fn new() -> Self {
         let mut world = World { cluster: TestCluster::new(), manager: ControllerManager::new() };
         world.create_namespace(NAMESPACE);
+        world.create(ServiceAccount { metadata: meta("default", &[]), ..Default::default() });
         world
     }
 
