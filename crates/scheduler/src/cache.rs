@@ -1,0 +1,253 @@
+//! What the scheduler knows of nodes and of the pods on them, with those it has assumed to be
+//! there before their binding is seen; and the snapshot of it that a cycle works on.
+//!
+//! Upstream: pkg/scheduler/backend/cache/{cache,node_tree,snapshot}.go
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use api::Key;
+use api::openapi::api::core::v1::{Node, Pod};
+use imbl::OrdMap;
+use sim::{Digest, Digestible};
+
+use crate::framework::{NodeInfo, PodInfo};
+
+const REGION_LABEL: &str = "topology.kubernetes.io/region";
+const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
+
+/// The nodes in the order in which cycles go through them: one of each zone in turn.
+#[derive(Clone, Debug, Default)]
+struct NodeTree {
+    zones: Vec<String>,
+    nodes: BTreeMap<String, Vec<Arc<str>>>,
+}
+
+impl NodeTree {
+    fn add(&mut self, zone: String, name: Arc<str>) {
+        if !self.nodes.contains_key(&zone) {
+            self.zones.push(zone.clone());
+        }
+        let nodes = self.nodes.entry(zone).or_default();
+        if !nodes.contains(&name) {
+            nodes.push(name);
+        }
+    }
+
+    fn remove(&mut self, zone: &str, name: &str) {
+        let Some(nodes) = self.nodes.get_mut(zone) else { return };
+        nodes.retain(|known| &**known != name);
+        if nodes.is_empty() {
+            self.nodes.remove(zone);
+            self.zones.retain(|known| known != zone);
+        }
+    }
+
+    fn list(&self) -> Vec<&Arc<str>> {
+        let longest = self.nodes.values().map(Vec::len).max().unwrap_or(0);
+        let turn = |index: usize| {
+            self.zones.iter().filter_map(move |zone| self.nodes.get(zone)?.get(index))
+        };
+        (0..longest).flat_map(turn).collect()
+    }
+}
+
+/// A node's zone, with its region. Upstream: component-helpers/node/topology/helpers.go.
+fn zone_key(node: &Node) -> String {
+    let label = |key| {
+        let labels = node.metadata.labels.as_ref();
+        labels.and_then(|labels| labels.get(key)).map_or("", String::as_str)
+    };
+    let (region, zone) = (label(REGION_LABEL), label(ZONE_LABEL));
+    if region.is_empty() && zone.is_empty() { String::new() } else { format!("{region}:\0:{zone}") }
+}
+
+/// The nodes as a cycle sees them. Taking one costs as much as nodes have changed.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    nodes: Vec<Arc<NodeInfo>>,
+    places: BTreeMap<Arc<str>, usize>,
+}
+
+impl Snapshot {
+    /// The nodes in order.
+    #[must_use]
+    pub fn nodes(&self) -> &[Arc<NodeInfo>] {
+        &self.nodes
+    }
+
+    /// How many nodes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The place of the node of that name.
+    #[must_use]
+    pub fn place(&self, name: &str) -> Option<usize> {
+        self.places.get(name).copied()
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Placed {
+    node: Arc<str>,
+    assumed: bool,
+}
+
+/// Nodes, and the pods on them.
+#[derive(Clone, Debug, Default)]
+pub struct Cache {
+    nodes: OrdMap<Arc<str>, Arc<NodeInfo>>,
+    tree: NodeTree,
+    pods: OrdMap<Key, Placed>,
+    changed: BTreeSet<Arc<str>>,
+    reordered: bool,
+}
+
+impl Cache {
+    /// Brings a snapshot up to date.
+    pub fn update_snapshot(&mut self, snapshot: &mut Snapshot) {
+        if self.reordered {
+            let info = |name: &Arc<str>| self.nodes.get(name).cloned();
+            snapshot.nodes = self.tree.list().into_iter().filter_map(info).collect();
+            let places = snapshot.nodes.iter().enumerate();
+            snapshot.places = places.map(|(place, node)| (node.name.clone(), place)).collect();
+        } else {
+            for name in &self.changed {
+                let (Some(place), Some(node)) = (snapshot.places.get(name), self.nodes.get(name))
+                else {
+                    continue;
+                };
+                snapshot.nodes[*place] = node.clone();
+            }
+        }
+        self.changed.clear();
+        self.reordered = false;
+    }
+
+    fn change(&mut self, name: &str, change: impl FnOnce(&mut NodeInfo)) {
+        if !self.nodes.contains_key(name) {
+            self.nodes.insert(name.into(), Arc::new(NodeInfo::new(name)));
+        }
+        let Some(node) = self.nodes.get_mut(name) else { return };
+        let node = Arc::make_mut(node);
+        change(node);
+        self.changed.insert(node.name.clone());
+        if node.node.is_none() && node.pods.is_empty() {
+            self.nodes.remove(name);
+        }
+    }
+
+    /// Takes a node in, or its newer version.
+    pub fn set_node(&mut self, node: Arc<Node>) {
+        let name = node.metadata.name.clone().unwrap_or_default();
+        let old = self.nodes.get(&*name).and_then(|info| info.node.clone());
+        let zone = zone_key(&node);
+        let old_zone = old.as_ref().map(|old| zone_key(old));
+        if old_zone.as_ref() != Some(&zone) {
+            if let Some(old_zone) = old_zone {
+                self.tree.remove(&old_zone, &name);
+            }
+            self.tree.add(zone, name.as_str().into());
+            self.reordered = true;
+        }
+        self.change(&name, |info| info.set_node(node));
+    }
+
+    /// A node is gone. Its pods are known until they are gone as well.
+    pub fn remove_node(&mut self, node: &Node) {
+        let name = node.metadata.name.clone().unwrap_or_default();
+        self.tree.remove(&zone_key(node), &name);
+        self.reordered = true;
+        self.change(&name, |info| info.node = None);
+    }
+
+    /// A pod was seen on its node: a new one, a newer version, or one that was assumed there.
+    pub fn set_pod(&mut self, key: &Key, pod: Arc<Pod>) {
+        let Some(name) = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()) else { return };
+        let old = self.pods.get(key).map(|placed| placed.node.clone());
+        let known = old.as_ref().and_then(|node| self.nodes.get(node)?.pods.get(key).cloned());
+        if let Some(old) = old.filter(|old| **old != *name) {
+            self.change(&old, |info| drop(info.remove_pod(key)));
+        }
+        let info = match known.filter(|known| Some(known.uid()) == pod.metadata.uid.as_deref()) {
+            Some(known) => known.updated(pod),
+            None => PodInfo::new(pod),
+        };
+        self.pods.insert(key.clone(), Placed { node: name.as_str().into(), assumed: false });
+        self.change(&name, |node| node.add_pod(info));
+    }
+
+    /// A pod that was on a node is gone.
+    pub fn remove_pod(&mut self, key: &Key) {
+        let Some(placed) = self.pods.remove(key) else { return };
+        self.change(&placed.node, |info| drop(info.remove_pod(key)));
+    }
+
+    /// Takes it that a pod runs on a node before that is seen.
+    pub fn assume(&mut self, pod: PodInfo, node: &str) {
+        let placed = Placed { node: node.into(), assumed: true };
+        self.pods.insert(pod.key.clone(), placed);
+        self.change(node, |info| info.add_pod(pod));
+    }
+
+    /// Gives an assumption up.
+    pub fn forget(&mut self, key: &Key) {
+        if self.is_assumed(key) {
+            self.remove_pod(key);
+        }
+    }
+
+    /// Whether the pod is assumed to be on a node.
+    #[must_use]
+    pub fn is_assumed(&self, key: &Key) -> bool {
+        self.pods.get(key).is_some_and(|placed| placed.assumed)
+    }
+}
+
+impl Digestible for Cache {
+    /// Nodes and seen pods follow from how far the watches have come; the order of the nodes
+    /// and the assumptions do not.
+    fn digest(&self, digest: &mut Digest) {
+        digest.u64(self.tree.zones.len() as u64);
+        for zone in &self.tree.zones {
+            digest.str(zone);
+            let nodes = self.tree.nodes.get(zone).map(Vec::as_slice).unwrap_or_default();
+            digest.u64(nodes.len() as u64);
+            nodes.iter().for_each(|name| digest.str(name));
+        }
+        for (key, placed) in self.pods.iter().filter(|(_, placed)| placed.assumed) {
+            digest.add(key);
+            digest.str(&placed.node);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Upstream: TestNodeTreeMultiOperations and TestNodeTree_List.
+    #[test]
+    fn nodes_of_all_zones_take_turns() {
+        let mut tree = NodeTree::default();
+        for (zone, name) in [("a", "a1"), ("a", "a2"), ("b", "b1"), ("c", "c1"), ("a", "a3")] {
+            tree.add(zone.into(), name.into());
+        }
+        let list = |tree: &NodeTree| -> Vec<String> {
+            tree.list().into_iter().map(ToString::to_string).collect()
+        };
+        assert_eq!(list(&tree), ["a1", "b1", "c1", "a2", "a3"]);
+        tree.remove("b", "b1");
+        assert_eq!(list(&tree), ["a1", "c1", "a2", "a3"]);
+        tree.add("b".into(), "b2".into());
+        assert_eq!(list(&tree), ["a1", "c1", "b2", "a2", "a3"]);
+    }
+}

@@ -1,0 +1,4 @@
+//! The scheduler against an API server, as other components see it.
+
+mod cluster;
+mod placement;

@@ -1,0 +1,122 @@
+//! A cluster of nothing but an API server and a scheduler.
+
+use std::collections::BTreeMap;
+
+use api::openapi::api::core::v1::{
+    Container, Event, Namespace, Node, NodeSpec, NodeStatus, Pod, PodCondition, PodSpec,
+    ResourceRequirements, Taint,
+};
+use api::openapi::apimachinery::pkg::api::resource::Quantity;
+use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use apiserver::ListOptions;
+use client::testing::TestCluster;
+use sim::Duration;
+
+use crate::Scheduler;
+
+pub fn quantities(amounts: &[(&str, &str)]) -> BTreeMap<String, Quantity> {
+    let pairs = amounts.iter();
+    pairs.map(|(name, amount)| (name.to_string(), Quantity(amount.to_string()))).collect()
+}
+
+pub fn metadata(name: &str) -> ObjectMeta {
+    ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() }
+}
+
+pub fn node(name: &str, allocatable: &[(&str, &str)]) -> Node {
+    let mut allocatable = quantities(allocatable);
+    allocatable.entry("pods".into()).or_insert(Quantity("110".into()));
+    Node {
+        metadata: metadata(name),
+        spec: Some(NodeSpec::default()),
+        status: Some(NodeStatus { allocatable: Some(allocatable), ..NodeStatus::default() }),
+    }
+}
+
+pub fn tainted(mut node: Node, key: &str, effect: &str) -> Node {
+    let taint = Taint { key: key.into(), effect: effect.into(), ..Taint::default() };
+    node.spec.get_or_insert_default().taints = Some(vec![taint]);
+    node
+}
+
+pub fn pod(name: &str, requests: &[(&str, &str)]) -> Pod {
+    let resources = ResourceRequirements {
+        requests: Some(quantities(requests)),
+        ..ResourceRequirements::default()
+    };
+    let container = Container {
+        name: "main".into(),
+        image: Some("pause".into()),
+        resources: Some(resources),
+        ..Container::default()
+    };
+    Pod {
+        metadata: metadata(name),
+        spec: Some(PodSpec { containers: vec![container], ..PodSpec::default() }),
+        status: None,
+    }
+}
+
+pub fn with_spec(mut pod: Pod, change: impl FnOnce(&mut PodSpec)) -> Pod {
+    change(pod.spec.get_or_insert_default());
+    pod
+}
+
+/// An API server and a scheduler.
+pub struct Cluster {
+    pub api: TestCluster,
+    pub scheduler: Scheduler,
+}
+
+impl Cluster {
+    pub fn new(nodes: Vec<Node>) -> Self {
+        let mut api = TestCluster::new();
+        let namespace = Namespace { metadata: metadata("default"), ..Namespace::default() };
+        api.api::<Namespace>("").create(namespace).expect("created");
+        for node in nodes {
+            api.api::<Node>("").create(node).expect("created");
+        }
+        Cluster { api, scheduler: Scheduler::new() }
+    }
+
+    pub fn create(&mut self, pod: Pod) {
+        self.api.api::<Pod>("default").create(pod).expect("created");
+    }
+
+    pub fn run(&mut self, span: Duration) {
+        self.api.run(&mut [&mut self.scheduler], span);
+    }
+
+    pub fn settle(&mut self) {
+        self.run(Duration::from_millis(20));
+    }
+
+    pub fn pod(&mut self, name: &str) -> Pod {
+        (*self.api.api::<Pod>("default").get(name).expect("exists")).clone()
+    }
+
+    pub fn node_of(&mut self, name: &str) -> Option<String> {
+        self.pod(name).spec.and_then(|spec| spec.node_name)
+    }
+
+    pub fn condition(&mut self, name: &str) -> PodCondition {
+        let conditions = self.pod(name).status.and_then(|status| status.conditions);
+        let mut conditions = conditions.unwrap_or_default().into_iter();
+        conditions.find(|condition| condition.type_ == "PodScheduled").expect("present")
+    }
+
+    /// Events as `type reason count message`, in the order of their names.
+    pub fn events(&mut self) -> Vec<String> {
+        let events = self.api.api::<Event>("default").list(ListOptions::default()).expect("listed");
+        let words = |event: &Event| {
+            format!(
+                "{} {} {} {}",
+                event.type_.as_deref().unwrap_or_default(),
+                event.reason.as_deref().unwrap_or_default(),
+                event.count.unwrap_or_default(),
+                event.message.as_deref().unwrap_or_default()
+            )
+        };
+        events.iter().map(|event| words(event)).collect()
+    }
+}
