@@ -1,9 +1,13 @@
 // How the page looks: pictures for people, and what a machine can say about them.
 
 import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { test } from "node:test";
 import { eventually, screenshot, withPage } from "./harness.mjs";
 import { booted, column, list } from "./site.mjs";
+
+const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const widths = [{ width: 1280, height: 800 }, { width: 360, height: 740 }];
 
@@ -11,25 +15,38 @@ for (const colorScheme of ["light", "dark"]) {
   for (const viewport of widths) {
     const name = `${colorScheme} ${viewport.width}`;
     const options = { colorScheme, viewport, hasTouch: viewport.width < 600 };
-    test(`nothing is cut off at ${name}`, withPage(options, async (page) => {
+    test(`nothing is cut off and all is accessible: ${name}`, withPage(options, async (page) => {
       await booted(page);
       await screenshot(page, `empty ${name}`);
       await assertFits(page);
+      await assertAccessible(page);
       await page.getByTestId("card-web").click();
       await eventually(() => page.getByTestId("map").getAttribute("data-unscheduled"), "0");
       await eventually(async () => Number(await page.getByTestId("map").getAttribute("data-ready")) >= 3, true);
       await assertFits(page);
+      await assertAccessible(page);
       await screenshot(page, `cluster ${name}`);
       if (viewport.width < 600) {
         for (const sheet of ["editor", "dock", "inspector"]) {
           await page.getByTestId(`sheet-${sheet}`).click();
           await assertFits(page);
+          await assertAccessible(page);
           await screenshot(page, `${sheet} ${name}`);
           await page.getByTestId(`sheet-${sheet}`).click();
         }
       }
     }));
   }
+}
+
+/** WCAG 2.1, levels A and AA, as far as a program can tell: contrast, names, roles. */
+async function assertAccessible(page) {
+  await page.evaluate(axe);
+  const violations = await page.evaluate(async () => {
+    const { violations } = await axe.run({ runOnly: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"] });
+    return violations.flatMap(({ help, nodes }) => nodes.map(({ html }) => `${help}: ${html}`));
+  });
+  assert.deepEqual(violations, []);
 }
 
 /** The page scrolls in no direction, and no button lies outside the window. */

@@ -248,7 +248,7 @@ fn Rows(props: &RowsProps) -> Html {
     html! {
         <div class="grid" ref={scroller} role="grid" tabindex="0" {onscroll} {onkeydown}
             aria-label={props.title.clone()} aria-rowcount={(count + 1).to_string()}
-            aria-activedescendant={format!("row-{}", *active)}
+            aria-activedescendant={range.contains(&*active).then(|| format!("row-{}", *active))}
             data-testid="grid" data-rows={count.to_string()}>
             <div class="grid-row grid-head" role="row">
                 { for props.columns.iter().map(|column| html! {
