@@ -6,6 +6,8 @@
 //! request's identity, or keep anything between calls.
 
 pub mod decode;
+mod defaults;
+pub mod duration;
 pub mod field;
 pub mod fields;
 pub mod kind;

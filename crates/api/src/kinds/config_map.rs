@@ -1,22 +1,35 @@
 //! ConfigMaps: what the API server knows of them.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 
-use crate::{Cell, Scope, Strategy};
+use super::printing;
+use crate::{Cell, Column, Scope, Strategy};
 
-/// The strategy of ConfigMaps.
+/// The strategy of ConfigMaps. Upstream: pkg/registry/core/configmap/strategy.go
 pub struct ConfigMaps;
+
+const COLUMNS: &[Column] = &[Column::NAME, Column::string("Data"), Column::AGE];
 
 impl Strategy for ConfigMaps {
     type Object = ConfigMap;
     const SCOPE: Scope = Scope::Namespaced;
     const SINGULAR: &'static str = "configmap";
     const SHORT_NAMES: &'static [&'static str] = &["cm"];
-    const CATEGORIES: &'static [&'static str] = &[];
-    const SUBRESOURCES: &'static [&'static str] = &[];
 
-    fn row(object: &ConfigMap, _now: Timestamp) -> Vec<Cell> {
-        vec![object.metadata.name.clone().unwrap_or_default().into()]
+    fn columns() -> &'static [Column] {
+        COLUMNS
+    }
+
+    fn row(object: &ConfigMap, now: Timestamp) -> Vec<Cell> {
+        let texts = object.data.as_ref().map_or(0, BTreeMap::len);
+        let binaries = object.binary_data.as_ref().map_or(0, BTreeMap::len);
+        vec![
+            printing::name(&object.metadata),
+            Cell::Integer(i64::try_from(texts + binaries).unwrap_or(i64::MAX)),
+            printing::age(&object.metadata, now),
+        ]
     }
 }

@@ -3,21 +3,30 @@
 use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 
-use crate::{Cell, Scope, Strategy};
+use super::printing;
+use crate::{Cell, Column, Scope, Strategy};
 
-/// The strategy of Leases.
+/// The strategy of Leases. Upstream: pkg/registry/coordination/lease/strategy.go
 pub struct Leases;
+
+const COLUMNS: &[Column] = &[Column::NAME, Column::string("Holder"), Column::AGE];
 
 impl Strategy for Leases {
     type Object = Lease;
     const SCOPE: Scope = Scope::Namespaced;
     const SINGULAR: &'static str = "lease";
     const ALLOWS_UNCONDITIONAL_UPDATE: bool = false;
-    const SHORT_NAMES: &'static [&'static str] = &[];
-    const CATEGORIES: &'static [&'static str] = &[];
-    const SUBRESOURCES: &'static [&'static str] = &[];
 
-    fn row(object: &Lease, _now: Timestamp) -> Vec<Cell> {
-        vec![object.metadata.name.clone().unwrap_or_default().into()]
+    fn columns() -> &'static [Column] {
+        COLUMNS
+    }
+
+    fn row(object: &Lease, now: Timestamp) -> Vec<Cell> {
+        let holder = object.spec.as_ref().and_then(|spec| spec.holder_identity.clone());
+        vec![
+            printing::name(&object.metadata),
+            holder.unwrap_or_default().into(),
+            printing::age(&object.metadata, now),
+        ]
     }
 }

@@ -9,6 +9,7 @@ mod lease;
 mod namespace;
 mod node;
 mod pod;
+mod printing;
 mod replica_set;
 mod secret;
 mod service_account;

@@ -1,0 +1,33 @@
+//! Defaults of the kinds that keep pods running.
+//!
+//! Upstream: pkg/apis/apps/v1/defaults.go
+
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::pod_spec::pod_template;
+use super::text;
+
+/// Upstream: SetDefaults_Deployment.
+pub(crate) fn deployment(deployment: &mut Deployment) {
+    let spec = &mut deployment.spec;
+    spec.replicas.get_or_insert(1);
+    let strategy = spec.strategy.get_or_insert_default();
+    text(&mut strategy.type_, "RollingUpdate");
+    if strategy.type_.as_deref() == Some("RollingUpdate") {
+        let quarter = || IntOrString::String("25%".to_string());
+        let rolling = strategy.rolling_update.get_or_insert_default();
+        rolling.max_unavailable.get_or_insert_with(quarter);
+        rolling.max_surge.get_or_insert_with(quarter);
+    }
+    spec.revision_history_limit.get_or_insert(10);
+    spec.progress_deadline_seconds.get_or_insert(600);
+    pod_template(&mut spec.template);
+}
+
+/// Upstream: SetDefaults_ReplicaSet.
+pub(crate) fn replica_set(replica_set: &mut ReplicaSet) {
+    let spec = &mut replica_set.spec;
+    spec.replicas.get_or_insert(1);
+    spec.template.iter_mut().for_each(pod_template);
+}

@@ -1,0 +1,34 @@
+//! Defaults: what the API server fills in where a manifest says nothing. An object comes in as
+//! a client wrote it; it goes out with every default set and its quantities in canonical form.
+//! Running it again changes nothing.
+//!
+//! Upstream: pkg/apis/core/v1/defaults.go, pkg/apis/apps/v1/defaults.go
+
+mod apps;
+mod containers;
+mod image;
+mod pod_resources;
+mod pod_spec;
+mod resources;
+mod volumes;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use apps::{deployment, replica_set};
+pub(crate) use pod_spec::pod;
+pub(crate) use resources::resource_list;
+
+/// Sets a text that is not set or empty.
+fn text(field: &mut Option<String>, default: &str) {
+    if field.as_deref().unwrap_or_default().is_empty() {
+        *field = Some(default.to_string());
+    }
+}
+
+/// Sets a number that is not set or zero.
+fn number(field: &mut Option<i32>, default: i32) {
+    if field.unwrap_or_default() == 0 {
+        *field = Some(default);
+    }
+}

@@ -1,0 +1,265 @@
+//! Upstream: pkg/apis/core/v1/defaults_test.go and pkg/apis/apps/v1/defaults_test.go
+
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::{Value, json};
+
+/// The spec of a pod with that spec, with its defaults.
+fn defaulted(spec: Value) -> Value {
+    let mut pod: Pod = serde_json::from_value(json!({"spec": spec})).expect("a pod");
+    super::pod(&mut pod);
+    let once = pod.clone();
+    super::pod(&mut pod);
+    assert_eq!(pod, once, "defaults are set once");
+    serde_json::to_value(pod.spec).expect("a spec")
+}
+
+#[test]
+fn defaults_of_a_bare_pod() {
+    assert_eq!(
+        defaulted(json!({"containers": [{"name": "a", "image": "nginx"}]})),
+        json!({
+            "containers": [{
+                "name": "a",
+                "image": "nginx",
+                "imagePullPolicy": "Always",
+                "terminationMessagePath": "/dev/termination-log",
+                "terminationMessagePolicy": "File",
+            }],
+            "dnsPolicy": "ClusterFirst",
+            "enableServiceLinks": true,
+            "restartPolicy": "Always",
+            "schedulerName": "default-scheduler",
+            "securityContext": {},
+            "terminationGracePeriodSeconds": 30,
+        })
+    );
+}
+
+#[test]
+fn set_default_image_pull_policy() {
+    for (image, want) in
+        [("nginx", "Always"), ("nginx:latest", "Always"), ("nginx:1.27", "IfNotPresent")]
+    {
+        let spec = defaulted(json!({"containers": [{"name": "a", "image": image}]}));
+        assert_eq!(spec["containers"][0]["imagePullPolicy"], want, "{image}");
+    }
+}
+
+#[test]
+fn set_default_request_is_the_limit() {
+    let spec = defaulted(json!({
+        "containers": [{"name": "a", "resources": {
+            "limits": {"cpu": "0.5", "memory": "1024Mi"}, "requests": {"cpu": "100000u"},
+        }}],
+        "initContainers": [{"name": "b", "resources": {"limits": {"cpu": "1"}}}],
+    }));
+    assert_eq!(
+        spec["containers"][0]["resources"],
+        json!({
+            "limits": {"cpu": "500m", "memory": "1Gi"},
+            "requests": {"cpu": "100m", "memory": "1Gi"},
+        })
+    );
+    let init = &spec["initContainers"][0]["resources"];
+    assert_eq!(init["requests"], json!({"cpu": "1"}));
+}
+
+#[test]
+fn quantities_are_rounded_up_to_milli() {
+    let spec = defaulted(json!({"containers": [{"name": "a", "resources": {
+        "requests": {"cpu": "1.1n", "memory": "100.035Ki"},
+    }}]}));
+    let requests = &spec["containers"][0]["resources"]["requests"];
+    assert_eq!(*requests, json!({"cpu": "1m", "memory": "102435840m"}));
+}
+
+#[test]
+fn set_defaults_probe() {
+    let spec = defaulted(json!({"containers": [{"name": "a",
+        "livenessProbe": {"httpGet": {"port": 80}},
+        "readinessProbe": {"grpc": {"port": 9000}, "failureThreshold": 7},
+        "lifecycle": {"preStop": {"httpGet": {"port": "web", "path": "/stop"}}},
+    }]}));
+    let container = &spec["containers"][0];
+    assert_eq!(
+        container["livenessProbe"],
+        json!({
+            "httpGet": {"path": "/", "port": 80, "scheme": "HTTP"},
+            "timeoutSeconds": 1, "periodSeconds": 10, "successThreshold": 1, "failureThreshold": 3,
+        })
+    );
+    assert_eq!(container["readinessProbe"]["grpc"], json!({"port": 9000, "service": ""}));
+    assert_eq!(container["readinessProbe"]["failureThreshold"], 7);
+    let stop = &container["lifecycle"]["preStop"]["httpGet"];
+    assert_eq!(*stop, json!({"path": "/stop", "port": "web", "scheme": "HTTP"}));
+}
+
+#[test]
+fn set_default_host_network_ports() {
+    let container = json!({"name": "a", "ports": [{"containerPort": 80}]});
+    let spec = defaulted(json!({"hostNetwork": true, "containers": [container]}));
+    let ports = &spec["containers"][0]["ports"];
+    assert_eq!(*ports, json!([{"containerPort": 80, "hostPort": 80, "protocol": "TCP"}]));
+    let spec = defaulted(json!({"containers": [container]}));
+    let ports = &spec["containers"][0]["ports"];
+    assert_eq!(*ports, json!([{"containerPort": 80, "protocol": "TCP"}]));
+}
+
+#[test]
+fn defaults_of_volumes() {
+    for (volume, want) in [
+        (json!({}), json!({"emptyDir": {}})),
+        (
+            json!({"secret": {"secretName": "s"}}),
+            json!({"secret": {"secretName": "s", "defaultMode": 420}}),
+        ),
+        (
+            json!({"configMap": {"name": "c", "defaultMode": 256}}),
+            json!({"configMap": {"name": "c", "defaultMode": 256}}),
+        ),
+        (json!({"hostPath": {"path": "/a"}}), json!({"hostPath": {"path": "/a", "type": ""}})),
+        (
+            json!({"downwardAPI": {"items": [
+                {"path": "l", "fieldRef": {"fieldPath": "metadata.labels"}}]}}),
+            json!({"downwardAPI": {"defaultMode": 420, "items": [
+                {"path": "l", "fieldRef": {"apiVersion": "v1", "fieldPath": "metadata.labels"}}]}}),
+        ),
+        (
+            json!({"projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}),
+            json!({"projected": {"defaultMode": 420, "sources": [
+                {"serviceAccountToken": {"path": "token", "expirationSeconds": 3600}}]}}),
+        ),
+        (
+            json!({"image": {"reference": "a:1"}}),
+            json!({"image": {"reference": "a:1", "pullPolicy": "IfNotPresent"}}),
+        ),
+        (
+            json!({"rbd": {"monitors": ["m"], "image": "i"}}),
+            json!({"rbd": {"monitors": ["m"], "image": "i", "pool": "rbd", "user": "admin",
+                "keyring": "/etc/ceph/keyring"}}),
+        ),
+    ] {
+        let mut volume = volume;
+        volume["name"] = json!("v");
+        let mut want = want;
+        want["name"] = json!("v");
+        let spec = defaulted(json!({"containers": [], "volumes": [volume]}));
+        assert_eq!(spec["volumes"][0], want);
+    }
+}
+
+#[test]
+fn the_old_name_of_the_service_account_is_kept_in_step() {
+    for spec in [json!({"serviceAccountName": "a"}), json!({"serviceAccount": "a"})] {
+        let mut spec = spec;
+        spec["containers"] = json!([]);
+        let spec = defaulted(spec);
+        assert_eq!(spec["serviceAccountName"], "a");
+        assert_eq!(spec["serviceAccount"], "a");
+    }
+}
+
+/// Upstream: TestPodResourcesDefaults.
+#[test]
+fn pod_resources_defaults() {
+    let container = |requests: Value, limits: Value| json!({"name": "a", "resources": {"requests": requests, "limits": limits}});
+    for (resources, containers, want) in [
+        (
+            json!({"limits": {"cpu": "2", "memory": "1Gi"}}),
+            vec![container(json!({}), json!({}))],
+            json!({
+                "limits": {"cpu": "2", "memory": "1Gi"},
+                "requests": {"cpu": "2", "memory": "1Gi"},
+            }),
+        ),
+        (
+            json!({"limits": {"cpu": "2", "memory": "1Gi"}}),
+            vec![
+                container(json!({"cpu": "500m"}), json!({})),
+                container(json!({"cpu": "1"}), json!({})),
+            ],
+            json!({
+                "limits": {"cpu": "2", "memory": "1Gi"},
+                "requests": {"cpu": "1500m", "memory": "1Gi"},
+            }),
+        ),
+        (
+            json!({"requests": {"cpu": "1"}}),
+            vec![container(json!({}), json!({"hugepages-2Mi": "4Mi"}))],
+            json!({
+                "requests": {"cpu": "1", "hugepages-2Mi": "4Mi"},
+                "limits": {"hugepages-2Mi": "4Mi"},
+            }),
+        ),
+        (
+            json!({"requests": {"cpu": "1"}}),
+            vec![
+                container(json!({}), json!({"cpu": "2"})),
+                container(json!({}), json!({"cpu": "3"})),
+            ],
+            json!({"requests": {"cpu": "1"}, "limits": {"cpu": "5"}}),
+        ),
+        (
+            json!({"requests": {"cpu": "1"}}),
+            vec![container(json!({}), json!({"cpu": "2"})), container(json!({}), json!({}))],
+            json!({"requests": {"cpu": "1"}}),
+        ),
+    ] {
+        let spec = defaulted(json!({"containers": containers, "resources": resources}));
+        assert_eq!(spec["resources"], want, "{resources}");
+    }
+}
+
+/// Upstream: TestSetDefaultDeployment.
+#[test]
+fn set_default_deployment() {
+    let template = json!({"spec": {"containers": [
+        {"name": "a", "image": "nginx", "resources": {"limits": {"cpu": "1000m"}}}]}});
+    for (spec, strategy) in [
+        (
+            json!({}),
+            json!({
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"},
+            }),
+        ),
+        (
+            json!({"strategy": {"rollingUpdate": {"maxSurge": 1}}}),
+            json!({
+                "type": "RollingUpdate",
+                "rollingUpdate": {"maxSurge": 1, "maxUnavailable": "25%"},
+            }),
+        ),
+        (json!({"strategy": {"type": "Recreate"}}), json!({"type": "Recreate"})),
+    ] {
+        let mut spec = spec;
+        spec["selector"] = json!({});
+        spec["template"] = template.clone();
+        let mut object: Deployment =
+            serde_json::from_value(json!({"spec": spec})).expect("a deployment");
+        super::deployment(&mut object);
+        let got = serde_json::to_value(object.spec).expect("a spec");
+        assert_eq!(got["strategy"], strategy);
+        assert_eq!(got["replicas"], 1);
+        assert_eq!(got["revisionHistoryLimit"], 10);
+        assert_eq!(got["progressDeadlineSeconds"], 600);
+        let pod = &got["template"]["spec"];
+        assert_eq!(pod["restartPolicy"], "Always");
+        assert_eq!(pod.get("enableServiceLinks"), None, "only pods have it");
+        let resources = &pod["containers"][0]["resources"];
+        assert_eq!(*resources, json!({"limits": {"cpu": "1"}}), "only pods request their limits");
+    }
+}
+
+/// Upstream: TestSetDefaultReplicaSetReplicas.
+#[test]
+fn set_default_replica_set_replicas() {
+    for (replicas, want) in [(json!(null), 1), (json!(0), 0), (json!(3), 3)] {
+        let spec = json!({"selector": {}, "replicas": replicas});
+        let mut object: ReplicaSet =
+            serde_json::from_value(json!({"spec": spec})).expect("a replica set");
+        super::replica_set(&mut object);
+        assert_eq!(object.spec.replicas, Some(want));
+    }
+}
