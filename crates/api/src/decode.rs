@@ -14,6 +14,7 @@ mod go;
 mod tests;
 
 pub(crate) use deserializer::decode_typed;
+pub(crate) use go::value_word;
 
 /// What becomes of fields that the kind does not know. Upstream: metav1.FieldValidation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,6 +14,7 @@ pub mod kind;
 pub mod kinds;
 pub mod labels;
 pub mod object;
+pub mod patch;
 pub mod quantity;
 pub mod status;
 pub mod yaml;

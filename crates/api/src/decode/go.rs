@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// What Go calls a JSON value that does not fit: `string`, `number 1.5`, `object`.
-pub(super) fn value_word(value: &Value) -> &'static str {
+pub(crate) fn value_word(value: &Value) -> &'static str {
     match value {
         Value::Null => "null",
         Value::Bool(_) => "bool",
