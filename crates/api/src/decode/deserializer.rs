@@ -17,7 +17,9 @@ use serde_json::{Map, Number, Value};
 
 use super::go::{type_word, value_word};
 use super::{DecodeError, Problem};
-use crate::{Kind, Object, kinds::Kinded};
+use crate::kinds::Kinded;
+use crate::quantity::Quantity;
+use crate::{Kind, Object};
 
 /// Reads a typed kind, and adds the paths of the fields that it does not know.
 pub(crate) fn decode_typed<T: Kinded>(
@@ -132,14 +134,15 @@ impl PathDeserializer<'_, '_> {
         }
     }
 
-    /// A quantity as text.
-    fn quantity(self) -> Self {
+    /// A quantity in its canonical form, as upstream stores it.
+    fn quantity(self) -> Result<Self, Failure> {
         let text = match &self.value {
             Value::Null => "0".to_string(),
             Value::String(text) => text.trim().to_string(),
             other => other.to_string(),
         };
-        PathDeserializer { value: Value::String(text), ..self }
+        let quantity = Quantity::parse(&text).map_err(|error| Failure(error.to_string()))?;
+        Ok(PathDeserializer { value: Value::String(quantity.to_text().0), ..self })
     }
 
     /// Refuses what is not a time in RFC 3339.
@@ -303,7 +306,7 @@ impl<'de> Deserializer<'de> for PathDeserializer<'_, '_> {
         visitor: V,
     ) -> Result<V::Value, Failure> {
         match name {
-            "Quantity" => visitor.visit_newtype_struct(self.quantity()),
+            "Quantity" => visitor.visit_newtype_struct(self.quantity()?),
             "Time" => {
                 self.time("2006-01-02T15:04:05Z07:00")?;
                 visitor.visit_newtype_struct(self)

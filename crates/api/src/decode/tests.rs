@@ -166,6 +166,36 @@ fn malformed_texts_read_as_gos() {
 }
 
 #[test]
+fn quantities_are_checked_and_made_canonical() {
+    let limits = |cpu: Value| container(json!({"resources": {"limits": {"cpu": cpu}}}));
+    for (cpu, want) in [
+        (
+            json!("1 core"),
+            "quantities must match the regular expression \
+             '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+        ),
+        (json!("1x"), "unable to parse quantity's suffix"),
+        (
+            json!(true),
+            "quantities must match the regular expression \
+             '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+        ),
+    ] {
+        let error = strict(limits(cpu));
+        assert_eq!(error.to_string(), want);
+        assert_eq!(error.paths, ["spec.template.spec.containers[1].resources.limits.cpu"]);
+    }
+    for (cpu, want) in
+        [(json!("0.5"), "500m"), (json!(2), "2"), (json!("1024Mi"), "1Gi"), (json!(0.1), "100m")]
+    {
+        let decoded = decode(limits(cpu), FieldValidation::Strict).unwrap();
+        let value = decoded.object.to_value();
+        let path = "/spec/template/spec/containers/1/resources/limits/cpu";
+        assert_eq!(value.pointer(path).unwrap(), want);
+    }
+}
+
+#[test]
 fn unknown_fields_are_named_by_path() {
     let value = json!({
         "apiVersion": "apps/v1",
