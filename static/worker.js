@@ -1,4 +1,4 @@
-// Runs the engine. Requests come in as text and go to the engine; its messages go out as text,
+// Runs the engine. Requests come in as bytes and go to the engine; its messages go out as bytes,
 // at most one post in a frame. The engine works in slices of at most 10 ms, so that a request
 // never waits long. A trap ends this worker: the page hears of it and starts another.
 import init, { Engine } from "./engine.js";
@@ -63,11 +63,11 @@ function post() {
   const messages = engine.take_messages();
   if (messages === undefined) return;
   lastPost = performance.now();
-  self.postMessage(messages);
+  self.postMessage(messages, [messages.buffer]);
 }
 
-function command(text) {
-  engine.command(text);
+function command(request) {
+  engine.command(request);
   queueSlice(0);
 }
 
@@ -79,7 +79,7 @@ self.onmessage = (event) => {
 try {
   await init();
   engine = new Engine();
-  for (const text of early) guard(() => command(text));
+  for (const request of early) guard(() => command(request));
   early = [];
 } catch (error) {
   dead = true;

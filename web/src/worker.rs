@@ -2,6 +2,7 @@
 //! `static/worker.js`.
 
 use gloo::events::EventListener;
+use js_sys::Uint8Array;
 use protocol::{Message, Request, decode, encode_request};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
@@ -49,8 +50,8 @@ impl Bridge {
 
     /// Sends a request.
     pub fn send(&self, request: &Request) {
-        if let Ok(text) = encode_request(request) {
-            let _ = self.worker.post_message(&JsValue::from_str(&text));
+        if let Ok(bytes) = encode_request(request) {
+            let _ = self.worker.post_message(&Uint8Array::from(bytes.as_slice()));
         }
     }
 }
@@ -62,8 +63,8 @@ impl Drop for Bridge {
 }
 
 fn read(data: &JsValue) -> FromWorker {
-    if let Some(text) = data.as_string() {
-        return match decode(&text) {
+    if let Some(bytes) = data.dyn_ref::<Uint8Array>() {
+        return match decode(&bytes.to_vec()) {
             Ok(messages) => FromWorker::Messages(messages),
             Err(error) => FromWorker::Broken(error.to_string()),
         };

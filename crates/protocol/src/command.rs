@@ -15,7 +15,6 @@ pub struct Request {
 
 /// What the page asks of the engine.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
-#[serde(rename_all = "snake_case")]
 pub enum Command {
     /// Builds a fresh cluster and drops the one before. Also what the page's reset does.
     /// Answered by [`crate::Message::Booted`] and a first batch with `reset` set.

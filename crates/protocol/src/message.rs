@@ -6,7 +6,6 @@ use crate::{ConditionRow, EventRow, KindRow, NodeRow, ObjectRef, ObjectRow, PodR
 
 /// One thing that the worker tells the page.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
-#[serde(rename_all = "snake_case")]
 pub enum Message {
     /// A fresh cluster exists.
     Booted(Booted),
@@ -61,7 +60,6 @@ pub struct Batch {
 
 /// A row that is new or changed, or one that is gone.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
-#[serde(rename_all = "snake_case")]
 pub enum Delta {
     /// A kind that the server serves, with its columns. Sent before the first row of the kind.
     Kind(KindRow),
@@ -113,7 +111,6 @@ pub struct AppliedObject {
 
 /// What a command did to an object, in kubectl's words.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
-#[serde(rename_all = "snake_case")]
 pub enum Action {
     /// It did not exist before.
     Created,

@@ -88,7 +88,6 @@ pub struct NodeRow {
 
 /// How a pod is drawn. The word beside it is [`PodRow::status`].
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-#[serde(rename_all = "snake_case")]
 pub enum PodState {
     /// No node yet.
     Unscheduled,
@@ -188,7 +187,6 @@ pub struct ContainerRow {
 
 /// `status.containerStatuses[].state`.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
-#[serde(rename_all = "snake_case")]
 pub enum ContainerState {
     /// Not running yet, or between two runs.
     Waiting {
