@@ -174,7 +174,7 @@ fn quantities_are_checked_and_made_canonical() {
             "quantities must match the regular expression \
              '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
         ),
-        (json!("1x"), "unable to parse quantity's suffix"),
+        (json!("1ki"), "unable to parse quantity's suffix"),
         (
             json!(true),
             "quantities must match the regular expression \
