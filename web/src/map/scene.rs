@@ -289,7 +289,7 @@ impl Scene {
         self.damage.ground = true;
         self.nodes = nodes.clone();
         self.names = nodes.keys().cloned().collect();
-        self.names.sort_by(|left, right| natural(left, right));
+        self.names.sort_unstable_by(|left, right| natural(left, right));
     }
 
     fn drop_pods(&mut self, pods: &BTreeMap<Rc<str>, Rc<PodRow>>, now_ms: f64, motion: Motion) {

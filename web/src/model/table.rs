@@ -301,7 +301,7 @@ pub fn entries(tables: &Tables, tab: &Tab, filter: &Filter) -> Vec<Entry> {
             .collect(),
     };
     rows.retain(|row| row.matches(filter));
-    rows.sort_by(|left, right| match (left, right) {
+    rows.sort_unstable_by(|left, right| match (left, right) {
         (Entry::Event(left), Entry::Event(right)) => {
             right.last_ms.cmp(&left.last_ms).then_with(|| left.uid.cmp(&right.uid))
         }
@@ -338,7 +338,7 @@ pub fn namespaces(tables: &Tables) -> Vec<String> {
         .map(|row| row.object.name.clone())
         .chain(tables.pods.values().map(|pod| pod.namespace.clone()))
         .collect();
-    all.sort();
+    all.sort_unstable();
     all.dedup();
     all
 }

@@ -171,7 +171,7 @@ pub struct FaultsProps {
 pub fn Faults(props: &FaultsProps) -> Html {
     let strings = use_strings();
     let mut nodes: Vec<&Rc<NodeRow>> = props.tables.nodes.values().collect();
-    nodes.sort_by(|left, right| crate::map::natural(&left.name, &right.name));
+    nodes.sort_unstable_by(|left, right| crate::map::natural(&left.name, &right.name));
     let item = |node: &&Rc<NodeRow>| {
         let (name, failed) = (node.name.clone(), node.failed);
         let onclick = props.send.reform(move |_: MouseEvent| {

@@ -183,7 +183,7 @@ impl Words<'_> {
             })
             .cloned()
             .collect();
-        pods.sort_by(|left, right| left.name.cmp(&right.name));
+        pods.sort_unstable_by(|left, right| left.name.cmp(&right.name));
         let share = format::fraction(i64::from(row.ready), i64::from(row.desired));
         html! {
             <>
@@ -246,7 +246,7 @@ impl Words<'_> {
             .filter(|pod| pod.node.as_deref() == Some(node.name.as_str()))
             .cloned()
             .collect();
-        pods.sort_by(|left, right| left.name.cmp(&right.name));
+        pods.sort_unstable_by(|left, right| left.name.cmp(&right.name));
         let (used, all) = (&node.requested, &node.allocatable);
         let share = |label: &'static str, used: i64, all: i64, show: fn(i64) -> String| {
             html! {
