@@ -22,11 +22,29 @@ async function instantiate() {
   return { Engine, exports: initSync({ module }) };
 }
 
+// The protocol's requests as postcard writes them: numbers in groups of seven bits, texts and
+// enums led by a number. The order is that of `Command` in crates/protocol.
+const commands = [
+  "Boot", "Apply", "Delete", "DeleteObject", "ScaleObject", "FailNode", "RecoverNode", "Play", "Pause",
+];
+
+function encode(value) {
+  if (typeof value === "string") {
+    const bytes = new TextEncoder().encode(value);
+    return [...encode(bytes.length), ...bytes];
+  }
+  const bytes = [];
+  let rest = value;
+  for (; rest > 127; rest = Math.floor(rest / 128)) bytes.push((rest % 128) | 128);
+  return [...bytes, rest];
+}
+
 let requests = 0;
 
-function command(engine, request) {
+function command(engine, name, ...fields) {
   requests += 1;
-  engine.command(JSON.stringify({ id: requests, command: request }));
+  const numbers = [requests, commands.indexOf(name), ...fields];
+  engine.command(Uint8Array.from(numbers.flatMap(encode)));
 }
 
 const deployment = `apiVersion: apps/v1
@@ -50,15 +68,14 @@ spec:
 async function busyEngine(seed) {
   const { Engine, exports } = await instantiate();
   const engine = new Engine();
-  command(engine, { boot: { seed, nodes: 3 } });
-  command(engine, "pause");
+  command(engine, "Boot", seed, 3);
+  command(engine, "Pause");
   engine.advance(20_000);
-  command(engine, { apply: { text: deployment } });
+  command(engine, "Apply", deployment);
   engine.advance(12_345);
-  const object = { api_version: "apps/v1", kind: "Deployment", namespace: "default", name: "web" };
-  command(engine, { scale_object: { object, replicas: 8 } });
+  command(engine, "ScaleObject", "apps/v1", "Deployment", "default", "web", 8);
   engine.advance(777);
-  command(engine, { fail_node: { name: "node-2" } });
+  command(engine, "FailNode", "node-2");
   engine.advance(60_000);
   return { engine, exports };
 }
@@ -86,7 +103,7 @@ test("a session of the wasm build replays natively to the same state", (t) => {
   return (async () => {
     const { engine } = await busyEngine(4);
     // A session ends with its last command: the hash is taken right after one.
-    command(engine, { recover_node: { name: "node-2" } });
+    command(engine, "RecoverNode", "node-2");
     const file = join(mkdtempSync(join(tmpdir(), "tabernetes-")), "session.json");
     writeFileSync(file, engine.session());
     const native = execFileSync(program, ["replay", file, "-o", "hash"], { encoding: "utf8" });
@@ -112,8 +129,9 @@ test("after a trap a copy of the memory goes on in a new instance, to the same s
   survivor.advance(30_000);
   assert.equal(survivor.state_hash(), wanted);
   // And it is whole: it takes commands and answers them.
-  command(survivor, { apply: { text: deployment.replaceAll("web", "more") } });
+  command(survivor, "Apply", deployment.replaceAll("web", "more"));
   survivor.advance(30_000);
   survivor.slice(performance.now());
-  assert.match(survivor.take_messages(), /deployment\.apps\/more/);
+  const messages = new TextDecoder().decode(survivor.take_messages());
+  assert.match(messages, /deployment\.apps\/more/);
 });
