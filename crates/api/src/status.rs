@@ -210,6 +210,18 @@ impl Status {
         status
     }
 
+    /// The request is well formed and cannot be followed.
+    /// Upstream: NewGenericServerResponse of 422.
+    #[must_use]
+    pub fn unprocessable(cause: &str) -> Self {
+        let words = "the server rejected our request due to an error in our request";
+        Status::new(Reason::Invalid, words.to_string(), None).with_cause(
+            "UnexpectedServerResponse",
+            cause,
+            "",
+        )
+    }
+
     /// Nobody was authenticated.
     #[must_use]
     pub fn unauthorized() -> Self {
@@ -237,7 +249,7 @@ impl Status {
         let cause = StatusCause {
             reason: Some(reason.to_string()),
             message: Some(message.to_string()),
-            field: Some(field.to_string()),
+            field: some_unless_empty(field),
         };
         let details = self.0.details.get_or_insert_default();
         details.causes.get_or_insert_default().push(cause);
