@@ -6,115 +6,7 @@ use std::collections::BTreeMap;
 
 use api::openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec};
 use api::openapi::apimachinery::pkg::api::resource::Quantity;
-
-/// An exact amount of a resource, in billionths of its unit: the finest that a quantity can say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Amount(i128);
-
-const NANO: i128 = 1_000_000_000;
-
-impl Amount {
-    /// A whole number of units.
-    #[must_use]
-    pub const fn whole(units: i64) -> Self {
-        Amount(units as i128 * NANO)
-    }
-
-    /// A number of thousandths of a unit.
-    #[must_use]
-    pub const fn milli(thousandths: i64) -> Self {
-        Amount(thousandths as i128 * (NANO / 1000))
-    }
-
-    /// The amount that a quantity says; nothing when it cannot be read.
-    #[must_use]
-    pub fn of(quantity: &Quantity) -> Self {
-        parse(&quantity.0).unwrap_or_default()
-    }
-
-    /// Whole units, rounded up. Upstream: resource.Quantity.Value.
-    #[must_use]
-    pub fn value(self) -> i64 {
-        clamp(ceiling(self.0, NANO))
-    }
-
-    /// Thousandths of the unit, rounded up. Upstream: resource.Quantity.MilliValue.
-    #[must_use]
-    pub fn milli_value(self) -> i64 {
-        clamp(ceiling(self.0, NANO / 1000))
-    }
-
-    /// Whether there is nothing.
-    #[must_use]
-    pub fn is_zero(self) -> bool {
-        self.0 == 0
-    }
-}
-
-impl std::ops::AddAssign for Amount {
-    fn add_assign(&mut self, other: Amount) {
-        self.0 = self.0.saturating_add(other.0);
-    }
-}
-
-fn ceiling(value: i128, unit: i128) -> i128 {
-    value.div_euclid(unit) + i128::from(value.rem_euclid(unit) != 0)
-}
-
-fn clamp(value: i128) -> i64 {
-    i64::try_from(value).unwrap_or(if value < 0 { i64::MIN } else { i64::MAX })
-}
-
-/// Reads a quantity: a decimal number and a binary, decimal or exponent suffix.
-fn parse(text: &str) -> Option<Amount> {
-    let (sign, text) = match text.as_bytes().first()? {
-        b'-' => (-1, &text[1..]),
-        b'+' => (1, &text[1..]),
-        _ => (1, text),
-    };
-    let end = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, suffix) = text.split_at(end);
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if whole.is_empty() && fraction.is_empty() {
-        return None;
-    }
-    let digits: i128 = format!("0{whole}{fraction}").parse().ok()?;
-    let places = u32::try_from(fraction.len()).ok()?;
-    let (factor, divisor) = scale(suffix)?;
-    let over = divisor.checked_mul(10_i128.checked_pow(places)?)?;
-    let nanos = digits.checked_mul(factor)?.checked_mul(NANO)?;
-    Some(Amount(sign * ceiling(nanos, over)))
-}
-
-/// The factor and the divisor that a suffix stands for.
-fn scale(suffix: &str) -> Option<(i128, i128)> {
-    if let Some(exponent) = suffix.strip_prefix(['e', 'E'])
-        && !exponent.is_empty()
-    {
-        let exponent: i32 = exponent.parse().ok()?;
-        let power = 10_i128.checked_pow(exponent.unsigned_abs())?;
-        return Some(if exponent < 0 { (1, power) } else { (power, 1) });
-    }
-    Some(match suffix {
-        "" => (1, 1),
-        "n" => (1, NANO),
-        "u" => (1, 1_000_000),
-        "m" => (1, 1000),
-        "k" => (1000, 1),
-        "M" => (1_000_000, 1),
-        "G" => (NANO, 1),
-        "T" => (1_000_000_000_000, 1),
-        "P" => (1_000_000_000_000_000, 1),
-        "E" => (1_000_000_000_000_000_000, 1),
-        "Ki" => (1 << 10, 1),
-        "Mi" => (1 << 20, 1),
-        "Gi" => (1 << 30, 1),
-        "Ti" => (1 << 40, 1),
-        "Pi" => (1 << 50, 1),
-        "Ei" => (1 << 60, 1),
-        _ => return None,
-    })
-}
+use api::quantity::Amount;
 
 /// Amounts by the name of the resource.
 pub type Amounts = BTreeMap<String, Amount>;
@@ -300,30 +192,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn quantities_are_read_exactly_and_rounded_up() {
-        for (text, value, milli) in [
-            ("0", 0, 0),
-            ("100m", 1, 100),
-            ("1500m", 2, 1500),
-            ("0.5", 1, 500),
-            (".5", 1, 500),
-            ("2", 2, 2000),
-            ("1Ki", 1024, 1_024_000),
-            ("1.5Gi", 1_610_612_736, 1_610_612_736_000),
-            ("200M", 200_000_000, 200_000_000_000),
-            ("12e3", 12_000, 12_000_000),
-            ("1E", 1_000_000_000_000_000_000, i64::MAX),
-            ("5e-3", 1, 5),
-            ("100n", 1, 1),
-            ("-1", -1, -1000),
-            ("nonsense", 0, 0),
-        ] {
-            let amount = Amount::of(&Quantity(text.to_string()));
-            assert_eq!((amount.value(), amount.milli_value()), (value, milli), "{text}");
-        }
-    }
-
     // Upstream: TestPodResourceRequests.
     #[test]
     fn pods_add_up_as_upstream_adds_them_up() {
@@ -393,7 +261,7 @@ mod tests {
             ..PodSpec::default()
         };
         let pod = Pod { spec: Some(spec), ..Pod::default() };
-        let non_missing = Amounts::from([("cpu".to_string(), Amount::milli(100))]);
+        let non_missing = Amounts::from([("cpu".to_string(), Amount::millis(100))]);
         let options = PodResourcesOptions {
             non_missing_container_requests: non_missing,
             ..PodResourcesOptions::default()

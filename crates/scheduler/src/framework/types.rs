@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use api::Key;
 use api::openapi::api::core::v1::{Node, Pod, Taint};
+use api::quantity::Amount;
 use component_helpers::host_ports::{HostPort, UsedPorts, host_ports};
 use component_helpers::node_affinity::{PreferredTerms, RequiredNodeAffinity};
 use component_helpers::resources::{
-    Amount, Amounts, PodResourcesOptions, amounts, is_pod_level_requests_set, pod_requests,
+    Amounts, PodResourcesOptions, amounts, is_pod_level_requests_set, pod_requests,
 };
 use imbl::OrdMap;
 use sim::{Digest, Digestible, Time};
@@ -123,8 +124,8 @@ impl PodFacts {
 
 fn non_missing_requests(pod: &Pod, requests: &Amounts) -> Amounts {
     let defaults = [
-        ("cpu", Amount::milli(DEFAULT_MILLI_CPU_REQUEST)),
-        ("memory", Amount::whole(DEFAULT_MEMORY_REQUEST)),
+        ("cpu", Amount::millis(DEFAULT_MILLI_CPU_REQUEST)),
+        ("memory", Amount::units(DEFAULT_MEMORY_REQUEST)),
     ];
     let is_pod_level = pod.spec.as_ref().is_some_and(is_pod_level_requests_set);
     let missing =

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use api::openapi::api::core::v1::{
-    Container, Event, Namespace, Node, NodeSpec, NodeStatus, Pod, PodCondition, PodSpec,
-    ResourceRequirements, Taint,
+    Container, Event, Node, NodeSpec, NodeStatus, Pod, PodCondition, PodSpec, ResourceRequirements,
+    Taint,
 };
 use api::openapi::apimachinery::pkg::api::resource::Quantity;
 use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -71,12 +71,21 @@ pub struct Cluster {
 impl Cluster {
     pub fn new(nodes: Vec<Node>) -> Self {
         let mut api = TestCluster::new();
-        let namespace = Namespace { metadata: metadata("default"), ..Namespace::default() };
-        api.api::<Namespace>("").create(namespace).expect("created");
-        for node in nodes {
-            api.api::<Node>("").create(node).expect("created");
-        }
-        Cluster { api, scheduler: Scheduler::new() }
+        api.create_namespace("default");
+        let mut cluster = Cluster { api, scheduler: Scheduler::new() };
+        nodes.into_iter().for_each(|node| cluster.add_node(node));
+        cluster
+    }
+
+    /// Adds a node, and takes away the taint that it carries until it is ready.
+    pub fn add_node(&mut self, node: Node) {
+        let name = node.metadata.name.clone().expect("named");
+        let (taints, status) =
+            (node.spec.clone().and_then(|spec| spec.taints), node.status.clone());
+        self.api.api::<Node>("").create(node).expect("created");
+        let set_taints = |node: &mut Node| node.spec.get_or_insert_default().taints = taints;
+        self.api.api::<Node>("").patch(&name, set_taints).expect("patched");
+        self.api.api::<Node>("").patch_status(&name, |node| node.status = status).expect("patched");
     }
 
     pub fn create(&mut self, pod: Pod) {

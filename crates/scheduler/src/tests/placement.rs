@@ -1,4 +1,4 @@
-use api::openapi::api::core::v1::{Node, Pod, PodSchedulingGate};
+use api::openapi::api::core::v1::{Pod, PodSchedulingGate};
 use client::Component as _;
 use sim::{Duration, Time};
 
@@ -65,7 +65,7 @@ fn without_nodes_a_pod_waits_for_one() {
     let message = cluster.condition("web").message;
     assert_eq!(message.as_deref(), Some("no nodes available to schedule pods"));
     cluster.run(Duration::from_secs(2));
-    cluster.api.api::<Node>("").create(node("node-1", &[("cpu", "1")])).expect("created");
+    cluster.add_node(node("node-1", &[("cpu", "1")]));
     cluster.run(Duration::from_secs(12));
     assert_eq!(cluster.node_of("web").as_deref(), Some("node-1"));
 }
