@@ -17,6 +17,8 @@ use crate::framework::{
 };
 
 mod nominator;
+#[cfg(test)]
+mod tests;
 
 pub use nominator::Nominator;
 
@@ -98,8 +100,10 @@ impl SchedulingQueue {
 
     /// A pod without a node appeared.
     pub fn add(&mut self, pod: PodInfo, now: Time) {
+        self.take(&pod.key);
         self.nominator.add(&pod, None);
-        self.move_to_active(QueuedPodInfo::new(pod, now));
+        self.sequence += 1;
+        self.move_to_active(QueuedPodInfo::new(pod, now, self.sequence));
     }
 
     /// A waiting pod changed.
@@ -285,8 +289,7 @@ impl SchedulingQueue {
 
     fn put(&mut self, mut info: QueuedPodInfo, place: Place) {
         let key = info.pod.key.clone();
-        self.sequence += 1;
-        let position = (self.framework.position(&info), self.sequence, key.clone());
+        let position = (self.framework.position(&info), info.sequence, key.clone());
         match place {
             Place::Active => drop(self.active.insert(position.clone())),
             Place::Backoff => {
@@ -370,12 +373,6 @@ impl SchedulingQueue {
     pub fn is_ready(&self) -> bool {
         !self.active.is_empty() || !self.backoff.is_empty()
     }
-
-    /// Whether something is tried again after it broke.
-    #[must_use]
-    pub fn is_retrying(&self) -> bool {
-        !self.error_backoff.is_empty()
-    }
 }
 
 /// The first flush that finds something later than `time`.
@@ -420,7 +417,6 @@ impl Digestible for SchedulingQueue {
         for entry in self.entries.values() {
             digest.add(&entry.info);
             digest.u64(entry.place as u64);
-            digest.u64(entry.position.1);
         }
         digest.bool(self.in_flight.is_some());
         if let Some(in_flight) = &self.in_flight {

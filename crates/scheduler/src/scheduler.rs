@@ -336,6 +336,7 @@ impl Scheduler {
     /// Deletes the pods that stand in the way of another.
     fn preempt(&mut self, cx: &mut Context<'_>, pod: &PodInfo, result: &PostFilterResult) {
         let node = result.nominated_node.clone().flatten().unwrap_or_default();
+        self.take_promises_back(cx, pod, &node);
         for victim in &result.victims {
             let (namespace, name) = (&*victim.key.namespace, &*victim.key.name);
             let condition = preemption::disruption_condition(victim, cx.timestamp());
@@ -349,6 +350,22 @@ impl Scheduler {
             let message = format!("Preempted by pod {} on node {node}", pod.uid());
             let about = object_reference(&*victim.pod);
             self.recorder.event(cx, &about, EventType::Normal, "Preempted", &message);
+        }
+    }
+
+    /// Pods of lower priority cannot count on the node any more.
+    fn take_promises_back(&mut self, cx: &mut Context<'_>, pod: &PodInfo, node: &str) {
+        let promised = self.queue.nominator.pods_for_node(node);
+        let lower = promised.filter(|other| other.priority() < pod.priority());
+        let keys: Vec<api::Key> = lower.map(|other| other.key.clone()).collect();
+        for key in keys {
+            self.queue.nominator.delete(&key);
+            let change = |pod: &mut Pod| {
+                pod.status.get_or_insert_default().nominated_node_name = None;
+            };
+            let mut api = cx.api::<Pod>(&self.identity, &key.namespace);
+            // A pod that is gone holds no promise.
+            let _ = api.patch_status(&key.name, change);
         }
     }
 
@@ -411,10 +428,9 @@ impl Component for Scheduler {
         if let Some(attempt) = &self.attempt {
             return Some(format!("finding a node for pod {}", attempt.info.pod.key));
         }
-        if self.queue.is_ready() || self.queue.is_retrying() {
-            return Some("pods wait in the scheduling queue".to_string());
-        }
-        None
+        // What waits out a back-off after an error is tried again within seconds, for as long as
+        // it takes: that alone says nothing of the cluster's coming to rest.
+        self.queue.is_ready().then(|| "pods wait in the scheduling queue".to_string())
     }
 
     fn digest(&self, digest: &mut Digest) {

@@ -1,4 +1,7 @@
 //! The scheduler against an API server, as other components see it.
 
-mod cluster;
+pub mod cluster;
+mod explain;
 mod placement;
+mod preemption;
+mod scale;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use api::openapi::api::core::v1::{Node, Pod, PodSpec};
 
+use super::types::has_same_allocation;
 use super::{PodInfo, Resource as Amounts};
 
 /// What happened to an object: a set of kinds of change.
@@ -175,7 +176,7 @@ pub fn pod_scheduling_properties_change(new: &Pod, old: &Pod) -> Vec<ClusterEven
     if new.metadata.labels != old.metadata.labels {
         actions.push(ActionType::UPDATE_POD_LABEL);
     }
-    if new_spec != old_spec || new.status != old.status {
+    if new_spec != old_spec || !has_same_allocation(old, new) {
         let (new, old) = (PodInfo::new(Arc::new(new.clone())), PodInfo::new(Arc::new(old.clone())));
         if is_smaller(new.resource(), old.resource()) {
             actions.push(ActionType::UPDATE_POD_SCALE_DOWN);

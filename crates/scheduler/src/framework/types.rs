@@ -155,8 +155,7 @@ impl PodInfo {
     /// the kubelet says of its resources has changed.
     #[must_use]
     pub fn updated(&self, pod: Arc<Pod>) -> Self {
-        let same = self.pod.spec == pod.spec && allocated(&self.pod).eq(allocated(&pod));
-        if !same {
+        if self.pod.spec != pod.spec || !has_same_allocation(&self.pod, &pod) {
             return PodInfo::new(pod);
         }
         PodInfo { key: self.key.clone(), pod, facts: self.facts.clone() }
@@ -209,6 +208,11 @@ impl PodInfo {
     pub fn preferred_node_affinity(&self) -> &PreferredTerms {
         &self.facts.preferred_node_affinity
     }
+}
+
+/// Whether the kubelet says the same of the resources of both pods' containers.
+pub(crate) fn has_same_allocation(one: &Pod, other: &Pod) -> bool {
+    allocated(one).eq(allocated(other))
 }
 
 /// What the kubelet says of the resources of a pod's containers.
@@ -306,6 +310,8 @@ impl NodeInfo {
 pub struct QueuedPodInfo {
     /// The pod.
     pub pod: PodInfo,
+    /// Its number among all pods that came into the queue, which decides between equals.
+    pub sequence: u64,
     /// When it last came into the queue.
     pub timestamp: Time,
     /// How often a node was sought for it.
@@ -329,9 +335,10 @@ pub struct QueuedPodInfo {
 impl QueuedPodInfo {
     /// A pod that comes into the queue.
     #[must_use]
-    pub fn new(pod: PodInfo, now: Time) -> Self {
+    pub fn new(pod: PodInfo, now: Time, sequence: u64) -> Self {
         QueuedPodInfo {
             pod,
+            sequence,
             timestamp: now,
             attempts: 0,
             unschedulable_count: 0,
@@ -356,6 +363,7 @@ impl Digestible for QueuedPodInfo {
         digest.add(&self.pod.key);
         digest.str(self.pod.uid());
         digest.str(self.pod.pod.metadata.resource_version.as_deref().unwrap_or_default());
+        digest.u64(self.sequence);
         digest.add(&self.timestamp);
         digest.add(&self.attempts);
         digest.add(&self.unschedulable_count);

@@ -15,6 +15,8 @@ mod node_unschedulable;
 mod priority_sort;
 mod scheduling_gates;
 mod taint_toleration;
+#[cfg(test)]
+mod tests;
 
 /// All plugins.
 #[must_use]

@@ -8,9 +8,10 @@ use api::openapi::api::core::v1::{
 };
 use api::openapi::apimachinery::pkg::api::resource::Quantity;
 use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use apiserver::ListOptions;
+use apiserver::{DeleteOptions, ListOptions};
+use client::Component as _;
 use client::testing::TestCluster;
-use sim::Duration;
+use sim::{Digest, Duration, Fingerprint};
 
 use crate::Scheduler;
 
@@ -52,7 +53,11 @@ pub fn pod(name: &str, requests: &[(&str, &str)]) -> Pod {
     };
     Pod {
         metadata: metadata(name),
-        spec: Some(PodSpec { containers: vec![container], ..PodSpec::default() }),
+        spec: Some(PodSpec {
+            containers: vec![container],
+            termination_grace_period_seconds: Some(30),
+            ..PodSpec::default()
+        }),
         status: None,
     }
 }
@@ -90,6 +95,19 @@ impl Cluster {
 
     pub fn create(&mut self, pod: Pod) {
         self.api.api::<Pod>("default").create(pod).expect("created");
+    }
+
+    /// Deletes a pod at once, as its kubelet does when its containers have ended.
+    pub fn delete_now(&mut self, name: &str) {
+        let options = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
+        self.api.api::<Pod>("default").delete(name, options).expect("deleted");
+    }
+
+    /// Everything that the scheduler's future depends on.
+    pub fn state(&self) -> Fingerprint {
+        let mut digest = Digest::new();
+        self.scheduler.digest(&mut digest);
+        digest.finish()
     }
 
     pub fn run(&mut self, span: Duration) {

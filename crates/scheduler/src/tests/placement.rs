@@ -79,11 +79,7 @@ fn a_pod_that_goes_makes_room_for_one_that_waits() {
     cluster.run(Duration::from_secs(3));
     assert_eq!(cluster.node_of("second"), None);
     assert_eq!(cluster.scheduler.busy(cluster.api.now), None, "it waits for an event");
-    let options = apiserver::DeleteOptions {
-        grace_period_seconds: Some(0),
-        ..apiserver::DeleteOptions::default()
-    };
-    cluster.api.api::<Pod>("default").delete("first", options).expect("deleted");
+    cluster.delete_now("first");
     cluster.settle();
     assert_eq!(cluster.node_of("second").as_deref(), Some("node-1"));
 }
