@@ -3,6 +3,7 @@
 //! Upstream: pkg/api/v1/pod/util.go and pkg/controller/controller_utils.go
 
 use api::openapi::api::core::v1::{Pod, PodCondition, PodStatus};
+use api::openapi::apimachinery::pkg::apis::meta::v1::Time;
 use jiff::{SignedDuration, Timestamp};
 
 /// The phase as the status names it; empty when it names none.
@@ -15,6 +16,23 @@ pub fn phase(pod: &Pod) -> &str {
 #[must_use]
 pub fn condition<'p>(status: &'p PodStatus, condition_type: &str) -> Option<&'p PodCondition> {
     status.conditions.iter().flatten().find(|condition| condition.type_ == condition_type)
+}
+
+/// Puts a condition in place of the one of its type. The time of the transition is `now`, unless
+/// the status stays what it was. Whether anything changed. Upstream: UpdatePodCondition.
+pub fn update_condition(status: &mut PodStatus, mut condition: PodCondition, now: &Time) -> bool {
+    condition.last_transition_time = Some(now.clone());
+    let conditions = status.conditions.get_or_insert_default();
+    let Some(old) = conditions.iter_mut().find(|old| old.type_ == condition.type_) else {
+        conditions.push(condition);
+        return true;
+    };
+    if old.status == condition.status {
+        condition.last_transition_time.clone_from(&old.last_transition_time);
+    }
+    let changed = *old != condition;
+    *old = condition;
+    changed
 }
 
 /// The condition Ready.
@@ -79,8 +97,6 @@ pub fn node_name(pod: &Pod) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use api::openapi::apimachinery::pkg::apis::meta::v1::Time;
-
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {

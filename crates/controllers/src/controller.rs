@@ -8,9 +8,14 @@ use crate::{Change, SharedInformers, SyncContext};
 
 /// A reconciler: one file or folder per controller, and one line in [`crate::manager`].
 pub trait Controller: Clone + Default + 'static {
-    /// Its name, which is also that of its service account in kube-system and the source of
-    /// its Events.
+    /// Its name.
     const NAME: &'static str;
+
+    /// The service account in kube-system as which it acts.
+    const SERVICE_ACCOUNT: &'static str = Self::NAME;
+
+    /// What its Events name as their source.
+    const EVENT_SOURCE: &'static str = Self::NAME;
 
     /// Whether its timers only make it look again at what may have changed meanwhile. Such a
     /// timer is no work: the cluster is quiet while it runs.

@@ -148,6 +148,11 @@ impl SharedInformers {
         self.kinds.get(&kind).map_or(0, |informer| informer.revision)
     }
 
+    /// The kinds that are followed.
+    pub fn kinds(&self) -> impl Iterator<Item = KindId> {
+        self.kinds.keys().copied()
+    }
+
     /// All objects of a kind.
     #[must_use]
     pub fn objects(&self, kind: KindId) -> &Snapshot {

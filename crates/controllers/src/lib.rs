@@ -8,11 +8,18 @@
 mod claim;
 mod controller;
 pub mod deployment;
+pub mod garbage_collector;
 mod informers;
 mod manager;
+pub mod namespace;
+pub mod node_lifecycle;
+pub mod pod_garbage_collector;
 mod refusal;
 pub mod replica_set;
+pub mod root_ca_publisher;
+pub mod service_account;
 mod sync_context;
+pub mod taint_eviction;
 #[cfg(test)]
 mod testing;
 mod worker;

@@ -6,7 +6,14 @@ use sim::{Digest, Duration, Time};
 
 use crate::SharedInformers;
 use crate::deployment::DeploymentController;
+use crate::garbage_collector::GarbageCollector;
+use crate::namespace::NamespaceController;
+use crate::node_lifecycle::NodeLifecycleController;
+use crate::pod_garbage_collector::PodGarbageCollector;
 use crate::replica_set::ReplicaSetController;
+use crate::root_ca_publisher::RootCaPublisher;
+use crate::service_account::ServiceAccountController;
+use crate::taint_eviction::TaintEvictionController;
 use crate::worker::{Work, Worker};
 
 /// How long a worker is busy with a key.
@@ -40,8 +47,15 @@ macro_rules! controllers {
 
 // Every controller: a file or folder, and a line here.
 controllers! {
+    namespace: NamespaceController,
+    service_account: ServiceAccountController,
+    root_ca_publisher: RootCaPublisher,
+    node_lifecycle: NodeLifecycleController,
+    taint_eviction: TaintEvictionController,
     deployment: DeploymentController,
     replica_set: ReplicaSetController,
+    pod_garbage_collector: PodGarbageCollector,
+    garbage_collector: GarbageCollector,
 }
 
 /// The controller manager. One wake reconciles at most one key.

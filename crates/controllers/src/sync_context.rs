@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use api::openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 use api::{Key, KindId, Kinded, Object, Status};
-use apiserver::{Body, DeleteOptions, Identity, Request, Response, Subresource, Verb};
+use apiserver::{Body, DeleteOptions, Identity, Propagation, Request, Response, Subresource, Verb};
 use client::{Api, Context, EventRecorder, EventType, object_reference};
 use jiff::Timestamp;
 use sim::{Duration, Time};
@@ -22,6 +22,8 @@ pub struct SyncContext<'s, 'c> {
     pub(crate) recorder: &'s mut EventRecorder,
     /// The revisions of this key's writes, by the kind that was written.
     pub(crate) writes: BTreeMap<KindId, u64>,
+    /// Other keys to reconcile, and when.
+    pub(crate) also: Vec<(Key, Time)>,
 }
 
 impl SyncContext<'_, '_> {
@@ -43,6 +45,12 @@ impl SyncContext<'_, '_> {
         self.cx.clock.micro_timestamp(self.cx.now)
     }
 
+    /// The virtual instant of a calendar time.
+    #[must_use]
+    pub fn instant_of(&self, timestamp: Timestamp) -> Time {
+        self.cx.clock.time(timestamp)
+    }
+
     /// How long it is until a calendar time; nothing when it has passed.
     #[must_use]
     pub fn until(&self, timestamp: Timestamp) -> Duration {
@@ -53,6 +61,11 @@ impl SyncContext<'_, '_> {
     #[must_use]
     pub fn since(&self, timestamp: Timestamp) -> Duration {
         self.cx.now.since(self.cx.clock.time(timestamp))
+    }
+
+    /// Adds another key of the same controller.
+    pub fn enqueue_after(&mut self, key: Key, delay: Duration) {
+        self.also.push((key, self.cx.now + delay));
     }
 
     /// Reads an object as it is stored: for the few decisions that no cache may take.
@@ -193,6 +206,31 @@ impl SyncContext<'_, '_> {
             Response::List(list) => Ok(list.items),
             _ => Err(Status::internal("the answer is no list")),
         }
+    }
+
+    /// Deletes all objects of a kind in a namespace; their dependents follow on their own.
+    ///
+    /// # Errors
+    /// The API server's answer, when it refuses.
+    pub fn delete_collection(&mut self, kind: KindId, namespace: &str) -> Result<(), Status> {
+        let options = DeleteOptions {
+            propagation: Some(Propagation::Background),
+            ..DeleteOptions::default()
+        };
+        let request = Request {
+            identity: self.identity.clone(),
+            verb: Verb::DeleteCollection,
+            kind,
+            namespace: namespace.to_string(),
+            name: String::new(),
+            subresource: Subresource::None,
+            body: Body::DeleteCollection(options, apiserver::ListOptions::default()),
+            dry_run: false,
+        };
+        let before = self.cx.server.revision();
+        let answer = self.cx.request(request);
+        self.note_write(kind, before);
+        answer.map(|_| ())
     }
 
     /// A request that changed nothing makes no revision, and there is none to wait for.

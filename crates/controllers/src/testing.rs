@@ -8,11 +8,11 @@ use api::openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, ReplicaSet, RollingUpdateDeployment,
 };
 use api::openapi::api::core::v1::{
-    Container, Event, Namespace, Pod, PodCondition, PodSpec, PodTemplateSpec, ServiceAccount,
+    Container, Event, Namespace, NamespaceSpec, Pod, PodCondition, PodSpec, PodTemplateSpec,
 };
 use api::openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use api::openapi::apimachinery::pkg::util::intstr::IntOrString;
-use apiserver::ListOptions;
+use apiserver::{DeleteOptions, ListOptions, Propagation};
 use client::testing::TestCluster;
 use sim::Duration;
 
@@ -30,13 +30,14 @@ impl World {
     pub(crate) fn new() -> Self {
         let mut world = World { cluster: TestCluster::new(), manager: ControllerManager::new() };
         world.create_namespace(NAMESPACE);
-        world.create(ServiceAccount { metadata: meta("default", &[]), ..Default::default() });
+        world.run(20);
         world
     }
 
     pub(crate) fn create_namespace(&mut self, name: &str) {
         let metadata = ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() };
-        let namespace = Namespace { metadata, ..Namespace::default() };
+        let spec = NamespaceSpec { finalizers: Some(vec!["kubernetes".into()]) };
+        let namespace = Namespace { metadata, spec: Some(spec), ..Namespace::default() };
         self.cluster.api::<Namespace>("").create(namespace).expect("created");
     }
 
@@ -111,12 +112,44 @@ impl World {
         }
     }
 
+    /// Ends the pods that were told to, as their kubelets do.
+    pub(crate) fn finish_pods(&mut self) {
+        for pod in self.list::<Pod>() {
+            if pod.metadata.deletion_timestamp.is_some() {
+                let name = pod.metadata.name.as_deref().expect("named");
+                self.delete_with::<Pod>(name, None, Some(0));
+            }
+        }
+    }
+
+    pub(crate) fn delete<T: Kinded>(&mut self, name: &str, propagation: Option<Propagation>) {
+        self.delete_with::<T>(name, propagation, None);
+    }
+
+    pub(crate) fn delete_with<T: Kinded>(
+        &mut self,
+        name: &str,
+        propagation: Option<Propagation>,
+        grace_period_seconds: Option<i64>,
+    ) {
+        let options =
+            DeleteOptions { propagation, grace_period_seconds, ..DeleteOptions::default() };
+        let namespace = if T::ID.get().is_namespaced() { NAMESPACE } else { "" };
+        self.cluster.api::<T>(namespace).delete(name, options).expect("deleted");
+    }
+
+    /// Whether an object of the namespace default exists.
+    pub(crate) fn exists<T: Kinded>(&mut self, name: &str) -> bool {
+        self.cluster.api::<T>(NAMESPACE).get(name).is_ok()
+    }
+
     /// Runs, and plays kubelet in between, until nothing is stored any more.
     pub(crate) fn settle(&mut self) {
         for _ in 0..200 {
             let before = self.cluster.server.revision();
             self.run(50);
             self.make_pods_ready();
+            self.finish_pods();
             if self.cluster.server.revision() == before {
                 return;
             }

@@ -46,8 +46,8 @@ pub(crate) struct Worker<C> {
 
 impl<C: Controller> Worker<C> {
     pub(crate) fn new() -> Self {
-        let identity = Identity::service_account("kube-system", C::NAME);
-        let recorder = EventRecorder::new(identity.clone(), C::NAME, None);
+        let identity = Identity::service_account("kube-system", C::SERVICE_ACCOUNT);
+        let recorder = EventRecorder::new(identity.clone(), C::EVENT_SOURCE, None);
         Worker {
             controller: C::default(),
             queue: WorkQueue::new(),
@@ -126,8 +126,12 @@ impl<C: Controller> Work for Worker<C> {
             identity: &self.identity,
             recorder: &mut self.recorder,
             writes: BTreeMap::new(),
+            also: Vec::new(),
         };
         let outcome = self.controller.sync(&mut sync, &key);
+        for (key, time) in std::mem::take(&mut sync.also) {
+            self.queue.add_at(key, time);
+        }
         if !sync.writes.is_empty() {
             let writes = sync.writes;
             self.writes.entry(key.clone()).or_default().extend(writes);
