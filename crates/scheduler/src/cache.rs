@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use api::Key;
 use api::openapi::api::core::v1::{Node, Pod};
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 use sim::{Digest, Digestible};
 
 use crate::framework::{NodeInfo, PodInfo};
@@ -95,18 +95,15 @@ impl Snapshot {
     }
 }
 
-#[derive(Clone, Debug)]
-struct Placed {
-    node: Arc<str>,
-    assumed: bool,
-}
-
 /// Nodes, and the pods on them.
 #[derive(Clone, Debug, Default)]
 pub struct Cache {
     nodes: OrdMap<Arc<str>, Arc<NodeInfo>>,
     tree: NodeTree,
-    pods: OrdMap<Key, Placed>,
+    /// The node of every pod that has one.
+    pods: OrdMap<Key, Arc<str>>,
+    /// Those of them whose binding has not been seen.
+    assumed: OrdSet<Key>,
     changed: BTreeSet<Arc<str>>,
     reordered: bool,
 }
@@ -172,7 +169,7 @@ impl Cache {
     /// A pod was seen on its node: a new one, a newer version, or one that was assumed there.
     pub fn set_pod(&mut self, key: &Key, pod: Arc<Pod>) {
         let Some(name) = pod.spec.as_ref().and_then(|spec| spec.node_name.clone()) else { return };
-        let old = self.pods.get(key).map(|placed| placed.node.clone());
+        let old = self.pods.get(key).cloned();
         let known = old.as_ref().and_then(|node| self.nodes.get(node)?.pods.get(key).cloned());
         if let Some(old) = old.filter(|old| **old != *name) {
             self.change(&old, |info| drop(info.remove_pod(key)));
@@ -181,20 +178,22 @@ impl Cache {
             Some(known) => known.updated(pod),
             None => PodInfo::new(pod),
         };
-        self.pods.insert(key.clone(), Placed { node: name.as_str().into(), assumed: false });
+        self.pods.insert(key.clone(), name.as_str().into());
+        self.assumed.remove(key);
         self.change(&name, |node| node.add_pod(info));
     }
 
     /// A pod that was on a node is gone.
     pub fn remove_pod(&mut self, key: &Key) {
-        let Some(placed) = self.pods.remove(key) else { return };
-        self.change(&placed.node, |info| drop(info.remove_pod(key)));
+        let Some(node) = self.pods.remove(key) else { return };
+        self.assumed.remove(key);
+        self.change(&node, |info| drop(info.remove_pod(key)));
     }
 
     /// Takes it that a pod runs on a node before that is seen.
     pub fn assume(&mut self, pod: PodInfo, node: &str) {
-        let placed = Placed { node: node.into(), assumed: true };
-        self.pods.insert(pod.key.clone(), placed);
+        self.pods.insert(pod.key.clone(), node.into());
+        self.assumed.insert(pod.key.clone());
         self.change(node, |info| info.add_pod(pod));
     }
 
@@ -208,7 +207,7 @@ impl Cache {
     /// Whether the pod is assumed to be on a node.
     #[must_use]
     pub fn is_assumed(&self, key: &Key) -> bool {
-        self.pods.get(key).is_some_and(|placed| placed.assumed)
+        self.assumed.contains(key)
     }
 }
 
@@ -223,9 +222,10 @@ impl Digestible for Cache {
             digest.u64(nodes.len() as u64);
             nodes.iter().for_each(|name| digest.str(name));
         }
-        for (key, placed) in self.pods.iter().filter(|(_, placed)| placed.assumed) {
+        digest.u64(self.assumed.len() as u64);
+        for key in &self.assumed {
             digest.add(key);
-            digest.str(&placed.node);
+            digest.str(self.pods.get(key).map_or("", |node| &**node));
         }
     }
 }

@@ -2,13 +2,14 @@
 //! what the scheduler knows, with no effect on it. What a cycle would leave out is marked as
 //! not evaluated.
 
+use std::sync::Arc;
+
 use api::Key;
 use api::openapi::api::core::v1::Pod;
-use std::sync::Arc;
 
 use crate::Scheduler;
 use crate::framework::{Code, CycleState, NodeInfo, NodePluginScores, PodInfo, Status};
-use crate::schedule_one::{Fit, find_nodes_that_fit, totals};
+use crate::schedule_one::{Fit, find_nodes_that_fit, prioritize, totals};
 
 /// What a filter says of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,16 +94,14 @@ impl Scheduler {
         let mut fit = find_nodes_that_fit(&self.framework, &snapshot, nominated, &pod, start);
         let scores = match fit.feasible.len() {
             0 | 1 => Vec::new(),
-            _ => self.scores(&mut fit, &pod, &snapshot),
+            _ => prioritize(&self.framework, &snapshot, &mut fit, &pod),
         };
         let sums = totals(&scores, fit.feasible.len());
         let pre_filter = &fit.diagnosis.pre_filter_message;
         let count = snapshot.len();
         let places = (0..count).map(|index| (start + index) % count);
         let nodes = places
-            .map(|place| {
-                self.explain_node(&pod, &fit, &scores, &sums, (place, &snapshot.nodes()[place]))
-            })
+            .map(|place| self.explain_node(&fit, &scores, &sums, (place, &snapshot.nodes()[place])))
             .collect();
         let highest = sums.iter().max();
         let best = fit.feasible.iter().zip(&sums).filter(|(_, sum)| Some(*sum) == highest);
@@ -125,20 +124,15 @@ impl Scheduler {
 
     fn explain_node(
         &self,
-        pod: &PodInfo,
         fit: &Fit,
         scores: &[NodePluginScores],
         sums: &[i64],
         (place, node): (usize, &NodeInfo),
     ) -> NodeDecision {
         let feasible = fit.feasible.iter().position(|feasible| *feasible == place);
-        let was_rejected = fit.diagnosis.node_to_status.iter().any(|(other, _)| other == place);
-        let filters = if feasible.is_some() || was_rejected {
-            self.explain_filters(&fit.state, pod, node)
-        } else {
-            let untouched = |(plugin, _)| PluginVerdict { plugin, verdict: Verdict::NotEvaluated };
-            self.framework.filters().map(untouched).collect()
-        };
+        let mut statuses = fit.diagnosis.node_to_status.iter();
+        let rejection = statuses.find(|(other, _)| *other == place).map(|(_, status)| status);
+        let is_evaluated = feasible.is_some() || rejection.is_some();
         let scores_of = self.framework.score_plugins().map(|(plugin, weight)| {
             let given = scores.iter().find(|scores| scores.plugin == plugin);
             let score = given
@@ -148,40 +142,36 @@ impl Scheduler {
         });
         NodeDecision {
             node: node.name.to_string(),
-            filters,
+            filters: self.explain_filters(&fit.state, is_evaluated, rejection),
             scores: scores_of.collect(),
             total: feasible.filter(|_| !scores.is_empty()).map(|index| sums[index]),
         }
     }
 
-    /// The filters up to the first that rejects the node.
+    /// The filters up to the one that rejected the node, if one did.
     fn explain_filters(
         &self,
         state: &CycleState,
-        pod: &PodInfo,
-        node: &NodeInfo,
+        is_evaluated: bool,
+        rejection: Option<&Status>,
     ) -> Vec<PluginVerdict> {
-        let mut rejected = false;
-        let mut verdict_of = |plugin, status: &dyn Fn() -> Status| {
-            if rejected {
-                return Verdict::NotEvaluated;
-            }
-            if state.skips_filter(plugin) {
-                return Verdict::Skipped;
-            }
-            let status = status();
-            if status.is_success() {
-                return Verdict::Passed;
-            }
-            rejected = true;
-            let resolvable = status.code == Code::Unschedulable;
-            let reasons = status.reasons.iter().map(ToString::to_string).collect();
-            Verdict::Rejected { reasons, resolvable }
-        };
+        let mut reached = is_evaluated;
         let filters = self.framework.filters();
         filters
-            .map(|(plugin, filter)| {
-                let verdict = verdict_of(plugin, &|| filter.filter(state, pod, node));
+            .map(|plugin| {
+                let verdict = match rejection.filter(|status| status.plugin == plugin) {
+                    _ if !reached => Verdict::NotEvaluated,
+                    Some(status) => {
+                        reached = false;
+                        let reasons = status.reasons.iter().map(ToString::to_string).collect();
+                        Verdict::Rejected {
+                            reasons,
+                            resolvable: status.code == Code::Unschedulable,
+                        }
+                    }
+                    None if state.skips_filter(plugin) => Verdict::Skipped,
+                    None => Verdict::Passed,
+                };
                 PluginVerdict { plugin, verdict }
             })
             .collect()

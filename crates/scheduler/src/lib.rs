@@ -10,6 +10,7 @@ mod cache;
 mod event_handlers;
 mod explain;
 pub mod framework;
+mod outcome;
 pub mod plugins;
 mod preemption;
 mod queue;

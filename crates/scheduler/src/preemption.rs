@@ -11,9 +11,10 @@ use api::openapi::api::core::v1::{Pod, PodCondition};
 use api::openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 
 use crate::framework::{
-    Code, CycleState, Diagnosis, NodeInfo, NodeToStatus, PodInfo, PostFilterContext,
+    Code, CycleState, Diagnosis, Framework, NodeInfo, NodeToStatus, PodInfo, PostFilterContext,
     PostFilterResult, Status, fit_error_message,
 };
+use crate::queue::Nominator;
 
 const DISRUPTION_TARGET: &str = "DisruptionTarget";
 const PREEMPTION_BY_SCHEDULER: &str = "PreemptionByScheduler";
@@ -105,7 +106,8 @@ fn find_candidates(
     let enough = (count * MIN_CANDIDATES_PERCENTAGE / 100).max(MIN_CANDIDATES);
     let mut candidates = Vec::new();
     for place in places {
-        match select_victims(cx, state, pod, &cx.snapshot.nodes()[place]) {
+        let node = &cx.snapshot.nodes()[place];
+        match select_victims(cx.framework, cx.nominated, state, pod, node) {
             Ok(victims) => candidates.push(Candidate { place, victims }),
             Err(status) => said.set(place, status),
         }
@@ -117,8 +119,9 @@ fn find_candidates(
 }
 
 /// The fewest and least important pods whose going makes room. Upstream: SelectVictimsOnNode.
-fn select_victims(
-    cx: &PostFilterContext<'_>,
+pub(crate) fn select_victims(
+    framework: &Framework,
+    nominated: &Nominator,
     state: &CycleState,
     pod: &PodInfo,
     node: &NodeInfo,
@@ -132,9 +135,8 @@ fn select_victims(
     for victim in &potential {
         node.remove_pod(&victim.key);
     }
-    let fits = |node: &NodeInfo| {
-        cx.framework.run_filters_with_nominated_pods(state, pod, node, cx.nominated)
-    };
+    let fits =
+        |node: &NodeInfo| framework.run_filters_with_nominated_pods(state, pod, node, nominated);
     let status = fits(&node);
     if !status.is_success() {
         return Err(status);

@@ -192,9 +192,9 @@ impl Framework {
         self.run_filters(state, pod, node)
     }
 
-    /// The filter plugins by name, in their order.
-    pub fn filters(&self) -> impl Iterator<Item = (&'static str, &'static dyn FilterPlugin)> {
-        self.filter.iter().copied()
+    /// The names of the filter plugins, in their order.
+    pub fn filters(&self) -> impl Iterator<Item = &'static str> {
+        self.filter.iter().map(|(name, _)| *name)
     }
 
     /// The score plugins by name and weight, in their order.

@@ -1,10 +1,16 @@
 //! Pods of higher priority take the place of others. The classes are those that every cluster
 //! has.
 
+use std::sync::Arc;
+
 use api::openapi::api::core::v1::Pod;
-use sim::Duration;
+use sim::{Duration, Stream};
 
 use super::cluster::{Cluster, node, pod, with_spec};
+use crate::framework::{CycleState, Framework, NodeInfo, PodInfo};
+use crate::plugins::in_tree;
+use crate::preemption::select_victims;
+use crate::queue::Nominator;
 
 fn critical(name: &str, class: &str, cpu: &str) -> Pod {
     with_spec(pod(name, &[("cpu", cpu)]), |spec| spec.priority_class_name = Some(class.into()))
@@ -81,4 +87,47 @@ fn nobody_is_preempted_where_that_would_not_help() {
              Preemption is not helpful for scheduling."
         )
     );
+}
+
+/// Whatever the nodes and the pods on them: victims are of lower priority, the pod fits when
+/// they are gone, and not when any one of them stays.
+#[test]
+fn victims_are_of_lower_priority_and_none_of_them_could_stay() {
+    let mut stream = Stream::new(7, "preemption");
+    let mut draw = |bound: u64| i64::try_from(stream.below(bound)).expect("small");
+    let framework = Framework::new(in_tree());
+    let mut preempted = 0;
+    for _ in 0..200 {
+        let mut info = NodeInfo::new("node-1");
+        info.set_node(Arc::new(node("node-1", &[("cpu", "4"), ("memory", "8Gi")])));
+        for index in 0..8 {
+            let (cpu, priority) = (format!("{}m", 100 + 100 * draw(8)), draw(4));
+            let other = with_spec(pod(&format!("pod-{index}"), &[("cpu", &cpu)]), |spec| {
+                spec.priority = i32::try_from(priority).ok();
+            });
+            info.add_pod(PodInfo::new(Arc::new(other)));
+        }
+        let cpu = format!("{}m", 500 + 100 * draw(20));
+        let urgent = with_spec(pod("urgent", &[("cpu", &cpu)]), |spec| spec.priority = Some(3));
+        let urgent = PodInfo::new(Arc::new(urgent));
+        let state = CycleState::default();
+        let fits = |node: &NodeInfo| framework.run_filters(&state, &urgent, node).is_success();
+        let Ok(victims) = select_victims(&framework, &Nominator::default(), &state, &urgent, &info)
+        else {
+            continue;
+        };
+        preempted += victims.len();
+        let mut left = info.clone();
+        for victim in &victims {
+            assert!(victim.priority() < 3);
+            left.remove_pod(&victim.key);
+        }
+        assert!(fits(&left));
+        for victim in &victims {
+            let mut crowded = left.clone();
+            crowded.add_pod((**victim).clone());
+            assert!(!fits(&crowded), "{} could have stayed", victim.key);
+        }
+    }
+    assert!(preempted > 100, "the cases say something: {preempted}");
 }
