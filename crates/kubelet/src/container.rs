@@ -1,0 +1,291 @@
+//! One container of a pod: its attempts to run, each an instance with its own id, log and files.
+
+use std::sync::Arc;
+
+use api::openapi::api::core::v1::Container;
+use runtime::{ContainerLog, Environment, Files, Flow, Image, Io, Process, ProcessEvent, Signal};
+use sim::{Clock, Digest, Digestible, Stream, Time};
+
+use crate::backoff::Backoff;
+
+/// What part a container plays in its pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Runs to its end before the next begins.
+    Init,
+    /// An init container that goes on running: `restartPolicy: Always`.
+    Sidecar,
+    /// A regular container.
+    Main,
+}
+
+/// How an instance ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exit {
+    pub(crate) code: i32,
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+    pub(crate) time: Time,
+}
+
+/// One attempt to run a container.
+#[derive(Clone, Debug)]
+pub(crate) struct Instance {
+    /// 64 hexadecimal digits.
+    pub(crate) id: String,
+    pub(crate) attempt: u32,
+    pub(crate) image: Arc<Image>,
+    /// The image's whole name.
+    pub(crate) image_name: String,
+    pub(crate) environment: Arc<Environment>,
+    pub(crate) created: Time,
+    /// When it began to run; `None` for one that is created only.
+    pub(crate) started: Option<Time>,
+    pub(crate) exit: Option<Exit>,
+    /// The running program; `None` before it starts and after it ended.
+    process: Option<Box<dyn Process>>,
+    timer: Option<Time>,
+    pub(crate) files: Files,
+    pub(crate) log: ContainerLog,
+    /// The file whose content becomes the termination message.
+    pub(crate) termination_message_path: String,
+    pub(crate) message_from_log: bool,
+}
+
+/// What an instance is made from.
+pub(crate) struct Blueprint {
+    pub(crate) id: String,
+    pub(crate) attempt: u32,
+    pub(crate) image: Arc<Image>,
+    pub(crate) image_name: String,
+    pub(crate) environment: Environment,
+    pub(crate) files: Files,
+}
+
+/// The time and chance that a process sees.
+pub(crate) struct World<'a> {
+    pub(crate) now: Time,
+    pub(crate) clock: Clock,
+    pub(crate) random: &'a mut Stream,
+}
+
+impl Instance {
+    pub(crate) fn create(blueprint: Blueprint, container: &Container, now: Time) -> Self {
+        let Blueprint { id, attempt, image, image_name, environment, files } = blueprint;
+        Instance {
+            id,
+            attempt,
+            image,
+            image_name,
+            environment: Arc::new(environment),
+            created: now,
+            started: None,
+            exit: None,
+            process: None,
+            timer: None,
+            files,
+            log: ContainerLog::new(),
+            termination_message_path: container
+                .termination_message_path
+                .clone()
+                .unwrap_or_else(|| "/dev/termination-log".to_string()),
+            message_from_log: container.termination_message_policy.as_deref()
+                == Some("FallbackToLogsOnError"),
+        }
+    }
+
+    /// Begins to run the program.
+    pub(crate) fn start(&mut self, process: Box<dyn Process>, world: &mut World<'_>) {
+        self.started = Some(world.now);
+        self.process = Some(process);
+        self.deliver(ProcessEvent::Started, world);
+    }
+
+    /// Records that the program could not be started.
+    pub(crate) fn fail_to_start(&mut self, code: i32, message: String, now: Time) {
+        self.exit = Some(Exit { code, reason: "StartError", message, time: now });
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.started.is_some() && self.exit.is_none()
+    }
+
+    /// When its program wants to be woken.
+    pub(crate) fn timer(&self) -> Option<Time> {
+        self.timer
+    }
+
+    /// Wakes the program if the instant has come that it waits for.
+    pub(crate) fn run_timer(&mut self, world: &mut World<'_>) {
+        if self.timer.is_some_and(|time| time <= world.now) {
+            self.timer = None;
+            self.deliver(ProcessEvent::Timer, world);
+        }
+    }
+
+    /// Sends a signal. `SIGKILL` ends the program whatever it does.
+    pub(crate) fn signal(&mut self, signal: Signal, world: &mut World<'_>) {
+        if !self.is_running() {
+            return;
+        }
+        if signal == Signal::Kill {
+            self.end(signal.exit_code(), world.now);
+        } else {
+            self.deliver(ProcessEvent::Signal(signal), world);
+        }
+    }
+
+    fn deliver(&mut self, event: ProcessEvent, world: &mut World<'_>) {
+        let Some(process) = &mut self.process else { return };
+        let mut io = Io {
+            now: world.now,
+            clock: world.clock,
+            environment: &self.environment,
+            files: &mut self.files,
+            log: &mut self.log,
+            random: world.random,
+        };
+        match process.on(event, &mut io) {
+            Flow::Continue => {}
+            Flow::WaitUntil(time) => self.timer = Some(time),
+            Flow::Exit(code) => self.end(code & 0xff, world.now),
+        }
+    }
+
+    fn end(&mut self, code: i32, now: Time) {
+        self.process = None;
+        self.timer = None;
+        let reason = if code == 0 { "Completed" } else { "Error" };
+        self.exit = Some(Exit { code, reason, message: self.termination_message(code), time: now });
+    }
+
+    /// Upstream: kuberuntime_container.go, getTerminationMessage; the log's tail is at most 80
+    /// lines and 2048 bytes, the file's head 4096 bytes.
+    fn termination_message(&self, code: i32) -> String {
+        let written = self.files.read(&self.termination_message_path).unwrap_or_default();
+        if !written.is_empty() {
+            let head = &written[..written.len().min(4096)];
+            return String::from_utf8_lossy(head).into_owned();
+        }
+        if !self.message_from_log || code == 0 {
+            return String::new();
+        }
+        let mut tail: Vec<&str> = Vec::new();
+        let mut bytes = 0;
+        for line in self.log.lines().rev().take(80) {
+            bytes += line.text.len() + 1;
+            if bytes > 2048 {
+                break;
+            }
+            tail.push(&line.text);
+        }
+        tail.reverse();
+        tail.iter().flat_map(|line| [*line, "\n"]).collect()
+    }
+}
+
+impl Digestible for Instance {
+    fn digest(&self, digest: &mut Digest) {
+        digest.str(&self.id);
+        digest.add(&self.attempt);
+        digest.str(&self.image_name);
+        digest.add(&self.created);
+        digest.add(&self.started);
+        digest.add(&self.exit.as_ref().map(|exit| exit.time));
+        digest.add(&self.exit.as_ref().map(|exit| exit.code));
+        digest.add(&self.timer);
+        digest.bool(self.process.is_some());
+        if let Some(process) = &self.process {
+            process.digest(digest);
+        }
+        digest.add(&*self.environment);
+        digest.add(&self.files);
+        digest.add(&self.log);
+    }
+}
+
+/// Why a container is not running yet: what the kubelet met when it last tried to start it.
+/// Upstream: pkg/kubelet/reason_cache.go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StartFailure {
+    pub(crate) reason: &'static str,
+    pub(crate) message: String,
+}
+
+/// A container of a pod over all its attempts.
+#[derive(Clone, Debug)]
+pub(crate) struct ContainerRecord {
+    pub(crate) name: String,
+    pub(crate) role: Role,
+    /// The newest attempt.
+    pub(crate) current: Option<Instance>,
+    /// The attempt before, which has ended.
+    pub(crate) previous: Option<Instance>,
+    pub(crate) failure: Option<StartFailure>,
+    pub(crate) restart_backoff: Backoff,
+    pub(crate) pull_backoff: Backoff,
+    /// What went wrong with the last pull, for the message while in back-off.
+    pub(crate) pull_failure: String,
+    /// Whether the kubelet has seen the newest attempt's end.
+    pub(crate) exit_seen: bool,
+}
+
+impl ContainerRecord {
+    pub(crate) fn new(name: &str, role: Role) -> Self {
+        ContainerRecord {
+            name: name.to_string(),
+            role,
+            current: None,
+            previous: None,
+            failure: None,
+            restart_backoff: Backoff::default(),
+            pull_backoff: Backoff::default(),
+            pull_failure: String::new(),
+            exit_seen: false,
+        }
+    }
+
+    pub(crate) fn is_running(&self) -> bool {
+        self.current.as_ref().is_some_and(Instance::is_running)
+    }
+
+    /// How the newest attempt ended.
+    pub(crate) fn exit(&self) -> Option<&Exit> {
+        self.current.as_ref()?.exit.as_ref()
+    }
+
+    /// Whether the newest attempt ended well.
+    pub(crate) fn has_succeeded(&self) -> bool {
+        self.exit().is_some_and(|exit| exit.code == 0)
+    }
+
+    /// Forgets what only the kubelet's memory held: why it could not start, how often it failed.
+    pub(crate) fn forget(&mut self) {
+        self.failure = None;
+        self.restart_backoff = Backoff::default();
+        self.pull_backoff = Backoff::default();
+        self.pull_failure = String::new();
+    }
+
+    /// Puts a new attempt in place of the newest, which has ended.
+    pub(crate) fn begin_attempt(&mut self, instance: Instance) {
+        self.previous = self.current.replace(instance);
+        self.exit_seen = false;
+    }
+}
+
+impl Digestible for ContainerRecord {
+    fn digest(&self, digest: &mut Digest) {
+        digest.str(&self.name);
+        digest.add(&self.current);
+        digest.add(&self.previous);
+        digest.bool(self.failure.is_some());
+        if let Some(failure) = &self.failure {
+            digest.str(failure.reason);
+            digest.str(&failure.message);
+        }
+        digest.add(&self.restart_backoff);
+        digest.add(&self.pull_backoff);
+        digest.bool(self.exit_seen);
+    }
+}

@@ -1,0 +1,364 @@
+//! The kubelet as a component: it wakes, takes in what changed, does what is due.
+
+use std::fmt;
+use std::sync::Arc;
+
+use api::Key;
+use api::openapi::api::core::v1::{Node as NodeObject, Pod};
+use apiserver::{Identity, WatchSelector};
+use client::{Change, Component, Context, Informer};
+use imbl::OrdMap;
+use runtime::{ContainerLog, ImageCatalogue};
+use sim::{Digest, Duration, Time};
+
+use crate::admission::{self, NodeView};
+use crate::container::Instance;
+use crate::node::Node;
+use crate::node_spec::NodeSpec;
+use crate::pod_worker::{PodWorker, Stage};
+use crate::resources::amounts;
+use crate::static_pods;
+
+/// How long to wait before the mirror of a static pod is tried again.
+const MIRROR_RETRY: Duration = Duration::from_secs(1);
+
+/// The kubelet of one node, together with the node's container runtime.
+#[derive(Clone)]
+pub struct Kubelet {
+    node: Node,
+    pods: Informer<Pod>,
+    own_node: Informer<NodeObject>,
+    workers: OrdMap<Arc<str>, Arc<PodWorker>>,
+    /// Whether it should run, and whether it does.
+    wanted: bool,
+    running: bool,
+    next_mirrors: Option<Time>,
+    next_wake: Option<Time>,
+}
+
+impl fmt::Debug for Kubelet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Kubelet({}, {} pods)", self.node.spec.name, self.workers.len())
+    }
+}
+
+impl Kubelet {
+    /// The kubelet of a node that is switched on when it is first woken.
+    #[must_use]
+    pub fn new(spec: NodeSpec, catalogue: Arc<dyn ImageCatalogue>) -> Self {
+        let identity = Identity::node(&spec.name);
+        let own = WatchSelector::Name(Key::cluster(&spec.name));
+        let bound = WatchSelector::Node(spec.name.as_str().into());
+        Kubelet {
+            node: Node::new(Arc::new(spec), catalogue),
+            pods: Informer::new(identity.clone(), bound),
+            own_node: Informer::new(identity, own),
+            workers: OrdMap::new(),
+            wanted: true,
+            running: false,
+            next_mirrors: None,
+            next_wake: Some(Time::ZERO),
+        }
+    }
+
+    /// The node's name.
+    #[must_use]
+    pub fn node_name(&self) -> &str {
+        &self.node.spec.name
+    }
+
+    /// Stops the kubelet or starts it again. While it is stopped, containers go on running, but
+    /// nobody looks at them and the node's lease is not renewed.
+    pub fn set_running(&mut self, running: bool) {
+        self.wanted = running;
+        self.next_wake = Some(Time::ZERO);
+    }
+
+    /// Whether the kubelet should run.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.wanted
+    }
+
+    /// What a container has written: its newest attempt, or the one before.
+    #[must_use]
+    pub fn logs(
+        &self,
+        namespace: &str,
+        pod: &str,
+        container: &str,
+        previous: bool,
+    ) -> Option<&ContainerLog> {
+        let key = Key::new(namespace, pod);
+        let workers = self.workers.values().filter(|worker| worker.key == key);
+        // Of two pods of one name, the one that does not end is meant.
+        let worker = workers.min_by_key(|worker| !matches!(worker.stage, Stage::Syncing))?;
+        let record = worker.containers.iter().find(|record| record.name == container)?;
+        let instance: Option<&Instance> = match previous {
+            true => record.previous.as_ref(),
+            false => record.current.as_ref(),
+        };
+        instance.map(|instance| &instance.log)
+    }
+
+    fn start(&mut self, cx: &mut Context<'_>) {
+        self.running = true;
+        self.node.start(cx);
+        if self.workers.values().all(|worker| !worker.is_static) {
+            let spec = self.node.spec.clone();
+            for pod in &spec.static_pods {
+                let pod = static_pods::applied(pod, &self.node, cx);
+                self.insert(PodWorker::new(pod, true, cx.now));
+            }
+        }
+        self.next_mirrors = (!self.node.spec.static_pods.is_empty()).then_some(cx.now);
+    }
+
+    /// The kubelet ends: what it had in its memory is lost, the containers go on.
+    fn stop(&mut self, cx: &mut Context<'_>) {
+        self.running = false;
+        self.pods.stop(cx.server);
+        self.own_node.stop(cx.server);
+        for uid in self.workers.keys().cloned().collect::<Vec<_>>() {
+            self.with(&uid, |worker, _| {
+                worker.run = None;
+                for record in &mut worker.containers {
+                    record.forget();
+                }
+            });
+        }
+    }
+
+    /// Changes a worker in place.
+    fn with<R>(
+        &mut self,
+        uid: &Arc<str>,
+        change: impl FnOnce(&mut PodWorker, &mut Node) -> R,
+    ) -> Option<R> {
+        let worker = self.workers.get_mut(uid)?;
+        Some(change(Arc::make_mut(worker), &mut self.node))
+    }
+
+    fn insert(&mut self, worker: PodWorker) {
+        self.workers.insert(worker.uid.clone(), Arc::new(worker));
+    }
+
+    fn take_pod_changes(&mut self, cx: &mut Context<'_>) {
+        let listing = !self.pods.has_synced();
+        for change in self.pods.sync(cx) {
+            self.take_pod_change(cx, change);
+        }
+        if listing {
+            self.end_unknown_pods(cx);
+        }
+    }
+
+    fn take_pod_change(&mut self, cx: &mut Context<'_>, change: Change<Pod>) {
+        let Change { old, new, .. } = change;
+        let gone =
+            old.filter(|old| new.as_ref().is_none_or(|new| new.metadata.uid != old.metadata.uid));
+        if let Some(gone) = gone {
+            if static_pods::is_mirror(&gone) {
+                self.next_mirrors = Some(cx.now);
+            } else {
+                let uid: Arc<str> = gone.metadata.uid.as_deref().unwrap_or_default().into();
+                self.forget_pod(cx, &uid);
+            }
+        }
+        let Some(new) = new else { return };
+        if static_pods::is_mirror(&new) {
+            self.take_mirror(cx, &new);
+        } else {
+            self.take_pod(cx, new);
+        }
+    }
+
+    /// The mirror of a static pod changed: the pod's status must be told to a new one.
+    fn take_mirror(&mut self, cx: &mut Context<'_>, mirror: &Pod) {
+        let key = Key::of(&mirror.metadata);
+        let deleted = mirror.metadata.deletion_timestamp.is_some();
+        let worker = self.workers.values().find(|worker| worker.is_static && worker.key == key);
+        let fresh = mirror.status.as_ref().is_none_or(|status| status.start_time.is_none());
+        let Some(uid) = worker.map(|worker| worker.uid.clone()) else { return };
+        if deleted {
+            let options = apiserver::DeleteOptions {
+                grace_period_seconds: Some(0),
+                ..apiserver::DeleteOptions::default()
+            };
+            let identity = self.node.identity.clone();
+            let _gone = cx.api::<Pod>(&identity, &key.namespace).delete(&key.name, options);
+        } else if fresh {
+            self.with(&uid, |worker, _| {
+                worker.status = None;
+                worker.request_sync(cx.now);
+            });
+        }
+    }
+
+    fn take_pod(&mut self, cx: &mut Context<'_>, pod: Arc<Pod>) {
+        let uid: Arc<str> = pod.metadata.uid.as_deref().unwrap_or_default().into();
+        if self.workers.contains_key(&uid) {
+            self.with(&uid, |worker, node| worker.update(node, cx, pod));
+            return;
+        }
+        let mut worker = PodWorker::new(pod, false, cx.now);
+        let phase = worker.pod.status.as_ref().and_then(|status| status.phase.as_deref());
+        if matches!(phase, Some("Succeeded" | "Failed")) {
+            worker.stage = Stage::Terminated;
+            worker.delete_if_asked(&mut self.node, cx);
+        } else if worker.pod.metadata.deletion_timestamp.is_none()
+            && let Err(rejection) = self.admit(&worker)
+        {
+            worker.reject(&mut self.node, cx, &rejection.reason, &rejection.message);
+            worker.stage = Stage::Terminated;
+        }
+        self.insert(worker);
+    }
+
+    fn admit(&self, worker: &PodWorker) -> Result<(), admission::Rejection> {
+        let Some(node) = &self.node.object else { return Ok(()) };
+        let allocatable = node.status.as_ref().and_then(|status| status.allocatable.as_ref());
+        let others = self.workers.values().filter(|other| !other.has_ended());
+        let view = NodeView {
+            node,
+            allocatable: amounts(allocatable),
+            others: others.map(|other| &*other.pod).collect(),
+        };
+        admission::admit(&worker.pod, worker.is_static, &view)
+    }
+
+    /// The API server has no such pod any more.
+    fn forget_pod(&mut self, cx: &mut Context<'_>, uid: &Arc<str>) {
+        let Some(worker) = self.workers.get(uid) else { return };
+        if worker.has_ended() {
+            self.workers.remove(uid);
+            return;
+        }
+        self.with(uid, |worker, node| {
+            worker.is_orphan = true;
+            if matches!(worker.stage, Stage::Syncing) {
+                worker.begin_termination(node, cx);
+            }
+        });
+    }
+
+    /// Ends the pods that went while the kubelet did not look.
+    fn end_unknown_pods(&mut self, cx: &mut Context<'_>) {
+        let known = |worker: &PodWorker| {
+            self.pods
+                .get_ref(&worker.key)
+                .is_some_and(|pod| pod.metadata.uid.as_deref() == Some(&*worker.uid))
+        };
+        let unknown: Vec<Arc<str>> = self
+            .workers
+            .values()
+            .filter(|worker| !worker.is_static && !known(worker))
+            .map(|worker| worker.uid.clone())
+            .collect();
+        for uid in unknown {
+            self.forget_pod(cx, &uid);
+        }
+    }
+
+    /// Makes the mirrors that are missing.
+    fn create_mirrors(&mut self, cx: &mut Context<'_>) {
+        if !self.node.is_registered() || self.next_mirrors.is_none_or(|time| time > cx.now) {
+            return;
+        }
+        let static_workers = self.workers.values().filter(|worker| worker.is_static);
+        let pods: Vec<Arc<Pod>> = static_workers.map(|worker| worker.pod.clone()).collect();
+        let mut all = true;
+        for pod in pods {
+            all &= self.pods.get_ref(&Key::of(&pod.metadata)).is_some()
+                || static_pods::create_mirror(&pod, &self.node, cx);
+        }
+        self.next_mirrors = (!all).then(|| cx.now + MIRROR_RETRY);
+    }
+
+    fn advance_workers(&mut self, cx: &mut Context<'_>) {
+        let looks = self.running && self.node.is_ready();
+        let due = |worker: &PodWorker| {
+            let work = worker.next_work().filter(|_| looks);
+            [work, worker.next_program()].into_iter().flatten().any(|time| time <= cx.now)
+        };
+        let uids: Vec<Arc<str>> =
+            self.workers.values().filter(|w| due(w)).map(|w| w.uid.clone()).collect();
+        for uid in uids {
+            let ended = self.with(&uid, |worker, node| {
+                worker.advance(node, cx, looks);
+                worker.is_orphan && worker.has_ended()
+            });
+            if ended == Some(true) {
+                self.workers.remove(&uid);
+            }
+        }
+    }
+
+    fn compute_next_wake(&self) -> Option<Time> {
+        let looks = self.running && self.node.is_ready();
+        let mut next = None;
+        let mut consider = |time: Option<Time>| {
+            next = [next, time].into_iter().flatten().min();
+        };
+        if self.running {
+            consider(self.node.next_wake());
+            consider(self.next_mirrors.filter(|_| self.node.is_registered()));
+        }
+        for worker in self.workers.values() {
+            consider(worker.next_program());
+            consider(worker.next_work().filter(|_| looks));
+        }
+        next
+    }
+}
+
+impl Component for Kubelet {
+    fn name(&self) -> &str {
+        "kubelet"
+    }
+
+    fn wake(&mut self, cx: &mut Context<'_>) {
+        match (self.wanted, self.running) {
+            (true, false) => self.start(cx),
+            (false, true) => self.stop(cx),
+            _ => {}
+        }
+        if self.running {
+            self.node.advance(cx);
+            for change in self.own_node.sync(cx) {
+                self.node.observe(change.new, cx.now);
+            }
+            self.take_pod_changes(cx);
+            self.create_mirrors(cx);
+        }
+        self.advance_workers(cx);
+        self.next_wake = self.compute_next_wake();
+    }
+
+    fn next_wake(&self) -> Option<Time> {
+        self.next_wake
+    }
+
+    fn busy(&self, _now: Time) -> Option<String> {
+        if !self.running {
+            return None;
+        }
+        if !self.node.is_ready() {
+            return Some(format!("node {} is starting", self.node.spec.name));
+        }
+        self.workers.values().find_map(|worker| worker.busy())
+    }
+
+    fn digest(&self, digest: &mut Digest) {
+        digest.add(&self.node);
+        digest.add(&self.pods);
+        digest.add(&self.own_node);
+        digest.u64(self.workers.len() as u64);
+        for worker in self.workers.values() {
+            digest.add(&**worker);
+        }
+        digest.bool(self.wanted);
+        digest.bool(self.running);
+        digest.add(&self.next_mirrors);
+    }
+}

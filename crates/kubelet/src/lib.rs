@@ -1,0 +1,29 @@
+//! The kubelet of one node: it registers the node and keeps it alive, runs the pods bound to it
+//! in virtual time, and reports what became of them.
+//!
+//! It knows the API server through `client` and containers through `runtime`, whose catalogue of
+//! images the cluster hands to it. It must never know a controller, the scheduler or a single
+//! image, nor write anything but what a kubelet writes.
+
+mod actions;
+mod admission;
+mod backoff;
+mod container;
+mod environment;
+mod image_service;
+mod kubelet;
+mod network;
+mod node;
+mod node_spec;
+mod node_status;
+mod pod_worker;
+mod resources;
+mod start;
+mod static_pods;
+mod status;
+mod sync;
+mod termination;
+mod volumes;
+
+pub use kubelet::Kubelet;
+pub use node_spec::NodeSpec;

@@ -1,0 +1,345 @@
+//! The node itself: its object, its lease, its clock of looking at things, and what its pods
+//! share.
+//!
+//! Upstream: pkg/kubelet/kubelet_node_status.go, pkg/kubelet/nodestatus/setters.go,
+//! staging/src/k8s.io/component-helpers/apimachinery/lease/controller.go.
+
+use std::sync::Arc;
+
+use api::openapi::api::coordination::v1::{Lease, LeaseSpec};
+use api::openapi::api::core::v1::{Node as NodeObject, ObjectReference};
+use api::openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
+use apiserver::Identity;
+use client::{Context, EventRecorder, EventType};
+use runtime::{ImageCatalogue, ImageReference};
+use sim::{Digest, Digestible, Duration, Stream, Time};
+
+use crate::container::World;
+use crate::image_service::{ImageService, Pull};
+use crate::network::AddressPool;
+use crate::node_spec::NodeSpec;
+use crate::node_status::{self, Facts};
+use crate::resources::amounts;
+
+const LEASE_NAMESPACE: &str = "kube-node-lease";
+/// Upstream: KubeletConfiguration.nodeLeaseDurationSeconds; renewed at a quarter of it.
+const LEASE_DURATION_SECONDS: i32 = 40;
+const LEASE_RENEW_INTERVAL: Duration = Duration::from_secs(10);
+/// Upstream: KubeletConfiguration.nodeStatusReportFrequency and nodeStatusUpdateFrequency.
+const STATUS_REPORT_INTERVAL: Duration = Duration::from_secs(300);
+const STATUS_UPDATE_INTERVAL: Duration = Duration::from_secs(10);
+/// Upstream: pkg/kubelet/kubelet.go, genericPlegRelistPeriod.
+const RELIST_PERIOD: Duration = Duration::from_secs(1);
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+const LONGEST_RETRY: Duration = Duration::from_secs(7);
+/// How long the network plugin takes to be ready after the kubelet began.
+const NETWORK_SETUP: (Duration, Duration) =
+    (Duration::from_millis(400), Duration::from_millis(900));
+
+/// What the pods of a node share, and the node's own bookkeeping.
+#[derive(Clone, Debug)]
+pub(crate) struct Node {
+    pub(crate) spec: Arc<NodeSpec>,
+    pub(crate) identity: Identity,
+    pub(crate) recorder: EventRecorder,
+    pub(crate) images: ImageService,
+    pub(crate) addresses: AddressPool,
+    /// Whether images came or went since the last report.
+    pub(crate) images_changed: bool,
+    /// The object as the kubelet knows it.
+    pub(crate) object: Option<Arc<NodeObject>>,
+    stream: String,
+    facts: Option<Facts>,
+    relist_offset: Duration,
+    network_ready_at: Time,
+    is_ready: bool,
+    next_registration: Option<Time>,
+    next_status: Option<Time>,
+    lease: Option<Arc<Lease>>,
+    next_lease: Time,
+    retry: Duration,
+}
+
+impl Node {
+    pub(crate) fn new(spec: Arc<NodeSpec>, catalogue: Arc<dyn ImageCatalogue>) -> Self {
+        let identity = Identity::node(&spec.name);
+        Node {
+            recorder: EventRecorder::new(identity.clone(), "kubelet", Some(&spec.name)),
+            addresses: AddressPool::new(&spec.pod_cidr),
+            images: ImageService::new(catalogue),
+            stream: format!("kubelet/{}", spec.name),
+            images_changed: false,
+            object: None,
+            facts: None,
+            relist_offset: Duration::ZERO,
+            network_ready_at: Time::MAX,
+            is_ready: false,
+            next_registration: None,
+            next_status: None,
+            lease: None,
+            next_lease: Time::ZERO,
+            retry: FIRST_RETRY,
+            identity,
+            spec,
+        }
+    }
+
+    /// The kubelet begins to run.
+    pub(crate) fn start(&mut self, cx: &mut Context<'_>) {
+        let stream = cx.streams.named(&self.stream);
+        if self.facts.is_none() {
+            self.facts = Some(Facts::draw(stream));
+            self.relist_offset = Duration::from_nanos(stream.below(RELIST_PERIOD.as_nanos()));
+        }
+        self.network_ready_at = cx.now + stream.between(NETWORK_SETUP.0, NETWORK_SETUP.1);
+        self.is_ready = false;
+        self.next_registration = Some(cx.now);
+        self.next_status = None;
+        self.next_lease = cx.now;
+        self.lease = None;
+        self.event(cx, "Starting", "Starting kubelet.");
+    }
+
+    /// Records an Event about the node. Its UID is the node's name, as upstream.
+    fn event(&mut self, cx: &mut Context<'_>, reason: &str, message: &str) {
+        let reference = ObjectReference {
+            kind: Some("Node".to_string()),
+            name: Some(self.spec.name.clone()),
+            uid: Some(self.spec.name.clone()),
+            ..ObjectReference::default()
+        };
+        self.recorder.event(cx, &reference, EventType::Normal, reason, message);
+    }
+
+    fn status_event(&mut self, cx: &mut Context<'_>, reason: &str) {
+        let message = format!("Node {} status is now: {reason}", self.spec.name);
+        self.event(cx, reason, &message);
+    }
+
+    /// Does what is due for the node.
+    pub(crate) fn advance(&mut self, cx: &mut Context<'_>) {
+        if self.next_registration.is_some_and(|time| time <= cx.now) {
+            self.register(cx);
+        }
+        if self.next_registration.is_some() {
+            return;
+        }
+        if !self.is_ready && self.network_ready_at <= cx.now {
+            self.is_ready = true;
+            self.next_status = Some(cx.now);
+            self.status_event(cx, "NodeReady");
+        }
+        if std::mem::take(&mut self.images_changed) {
+            let tick = next_tick(cx.now, self.relist_offset, STATUS_UPDATE_INTERVAL);
+            self.next_status = Some(self.next_status.map_or(tick, |time| time.min(tick)));
+        }
+        if self.next_status.is_some_and(|time| time <= cx.now) {
+            self.report_status(cx);
+        }
+        if self.next_lease <= cx.now {
+            self.renew_lease(cx);
+        }
+    }
+
+    /// When the node has something to do.
+    pub(crate) fn next_wake(&self) -> Option<Time> {
+        if let Some(time) = self.next_registration {
+            return Some(time);
+        }
+        let ready = (!self.is_ready).then_some(self.network_ready_at);
+        [ready, self.next_status, Some(self.next_lease)].into_iter().flatten().min()
+    }
+
+    pub(crate) fn is_registered(&self) -> bool {
+        self.next_registration.is_none() && self.object.is_some()
+    }
+
+    /// Whether pods may be started.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+
+    fn register(&mut self, cx: &mut Context<'_>) {
+        let object = node_status::initial_node(&self.spec);
+        let created = cx.api::<NodeObject>(&self.identity, "").create(object);
+        let known = match created {
+            Ok(_) => true,
+            Err(_) => {
+                let labels = node_status::labels(&self.spec);
+                let reconciled =
+                    cx.api::<NodeObject>(&self.identity, "").patch(&self.spec.name, move |node| {
+                        node.metadata.labels.get_or_insert_default().extend(labels);
+                    });
+                reconciled.is_ok()
+            }
+        };
+        if !known {
+            self.next_registration = Some(cx.now + self.retry);
+            self.retry = (self.retry * 2).min(LONGEST_RETRY);
+            return;
+        }
+        self.retry = FIRST_RETRY;
+        self.next_registration = None;
+        self.report_status(cx);
+        self.event(cx, "NodeAllocatableEnforced", "Updated Node Allocatable limit across pods");
+        for reason in ["NodeHasSufficientMemory", "NodeHasNoDiskPressure", "NodeHasSufficientPID"] {
+            self.status_event(cx, reason);
+        }
+    }
+
+    fn report_status(&mut self, cx: &mut Context<'_>) {
+        let timestamp = cx.timestamp();
+        let facts = self.facts.clone().unwrap_or_default();
+        let images = self.images.report(cx.now);
+        let (spec, is_ready) = (self.spec.clone(), self.is_ready);
+        let reported =
+            cx.api::<NodeObject>(&self.identity, "").patch_status(&self.spec.name, move |node| {
+                node_status::set(node, &spec, &facts, images, is_ready, &timestamp);
+            });
+        match reported {
+            Ok(object) => {
+                self.object = Some(object);
+                self.next_status = Some(cx.now + STATUS_REPORT_INTERVAL);
+            }
+            Err(status) if status.code() == 404 => {
+                self.object = None;
+                self.next_registration = Some(cx.now);
+            }
+            Err(_) => self.next_status = Some(cx.now + STATUS_UPDATE_INTERVAL),
+        }
+    }
+
+    /// Takes in how the API server has the node now. What it says wrongly is corrected when the
+    /// kubelet looks next.
+    pub(crate) fn observe(&mut self, object: Option<Arc<NodeObject>>, now: Time) {
+        let Some(object) = object else {
+            // Somebody deleted it: upstream's kubelet registers again when it looks next.
+            self.next_status = Some(now + STATUS_UPDATE_INTERVAL);
+            return;
+        };
+        let conditions = object.status.as_ref().and_then(|status| status.conditions.as_ref());
+        let unknown = conditions.into_iter().flatten().any(|c| c.status == "Unknown");
+        if unknown {
+            let tick = next_tick(now, self.relist_offset, STATUS_UPDATE_INTERVAL);
+            self.next_status = Some(self.next_status.map_or(tick, |time| time.min(tick)));
+        }
+        self.object = Some(object);
+    }
+
+    fn renew_lease(&mut self, cx: &mut Context<'_>) {
+        self.next_lease = cx.now + LEASE_RENEW_INTERVAL;
+        let renew_time = cx.micro_timestamp();
+        let name = self.spec.name.clone();
+        if let Some(lease) = &self.lease {
+            let mut renewed = Lease::clone(lease);
+            renewed.spec.get_or_insert_default().renew_time = Some(renew_time.clone());
+            match cx.api::<Lease>(&self.identity, LEASE_NAMESPACE).update(renewed) {
+                Ok(lease) => {
+                    self.lease = Some(lease);
+                    return;
+                }
+                Err(_) => self.lease = None,
+            }
+        }
+        let mut lease = match cx.api::<Lease>(&self.identity, LEASE_NAMESPACE).get(&name) {
+            Ok(lease) => Lease::clone(&lease),
+            Err(_) => Lease::default(),
+        };
+        let spec: &mut LeaseSpec = lease.spec.get_or_insert_default();
+        spec.holder_identity = Some(name.clone());
+        spec.lease_duration_seconds = Some(LEASE_DURATION_SECONDS);
+        spec.renew_time = Some(renew_time);
+        let exists = lease.metadata.name.is_some();
+        if !exists {
+            lease.metadata = ObjectMeta {
+                name: Some(name),
+                namespace: Some(LEASE_NAMESPACE.to_string()),
+                owner_references: self.owner_reference().map(|owner| vec![owner]),
+                ..ObjectMeta::default()
+            };
+        }
+        let mut api = cx.api::<Lease>(&self.identity, LEASE_NAMESPACE);
+        let written = if exists { api.update(lease) } else { api.create(lease) };
+        match written {
+            Ok(lease) => {
+                self.lease = Some(lease);
+                self.retry = FIRST_RETRY;
+            }
+            Err(_) => {
+                self.next_lease = cx.now + self.retry;
+                self.retry = (self.retry * 2).min(LONGEST_RETRY);
+            }
+        }
+    }
+
+    /// The node as the owner of its lease and its mirror pods.
+    pub(crate) fn owner_reference(&self) -> Option<OwnerReference> {
+        let object = self.object.as_ref()?;
+        Some(OwnerReference {
+            api_version: "v1".to_string(),
+            kind: "Node".to_string(),
+            name: self.spec.name.clone(),
+            uid: object.metadata.uid.clone()?,
+            ..OwnerReference::default()
+        })
+    }
+
+    /// How much of a resource the node offers to pods.
+    pub(crate) fn allocatable(&self, name: &str) -> u64 {
+        let status = self.object.as_ref().and_then(|object| object.status.as_ref());
+        let list = status.and_then(|status| status.allocatable.as_ref());
+        amounts(list).get(name).copied().unwrap_or(0)
+    }
+
+    /// When the kubelet looks at its containers next.
+    pub(crate) fn next_relist(&self, now: Time) -> Time {
+        next_tick(now, self.relist_offset, RELIST_PERIOD)
+    }
+
+    /// The node's random numbers.
+    pub(crate) fn random<'c>(&self, cx: &'c mut Context<'_>) -> &'c mut Stream {
+        cx.streams.named(&self.stream)
+    }
+
+    /// What a program sees of the world.
+    pub(crate) fn world<'c>(&self, cx: &'c mut Context<'_>) -> World<'c> {
+        World { now: cx.now, clock: cx.clock, random: cx.streams.named(&self.stream) }
+    }
+
+    /// A new id of a container or sandbox: 64 hexadecimal digits.
+    pub(crate) fn container_id(&self, cx: &mut Context<'_>) -> String {
+        let random = self.random(cx);
+        (0..4).map(|_| format!("{:016x}", random.next_u64())).collect()
+    }
+
+    pub(crate) fn pull(&mut self, cx: &mut Context<'_>, reference: &ImageReference) -> Pull {
+        self.images.pull(reference, cx.now, cx.streams.named(&self.stream))
+    }
+}
+
+/// The first instant after `now` of a clock that ticks every `period`.
+fn next_tick(now: Time, offset: Duration, period: Duration) -> Time {
+    let into = (now + period).since(Time::ZERO + offset).as_nanos() % period.as_nanos();
+    now + period.saturating_sub(Duration::from_nanos(into))
+}
+
+impl Digestible for Node {
+    fn digest(&self, digest: &mut Digest) {
+        digest.str(&self.spec.name);
+        digest.add(&self.recorder);
+        digest.add(&self.images);
+        digest.add(&self.addresses);
+        digest.bool(self.images_changed);
+        let version = self.object.as_ref().and_then(|o| o.metadata.resource_version.clone());
+        digest.add(&version);
+        digest.add(&self.relist_offset);
+        digest.add(&self.network_ready_at);
+        digest.bool(self.is_ready);
+        digest.add(&self.next_registration);
+        digest.add(&self.next_status);
+        let version = self.lease.as_ref().and_then(|l| l.metadata.resource_version.clone());
+        digest.add(&version);
+        digest.add(&self.next_lease);
+        digest.add(&self.retry);
+    }
+}

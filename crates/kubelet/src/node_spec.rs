@@ -1,0 +1,51 @@
+//! What a node is made of.
+
+use std::sync::Arc;
+
+use api::openapi::api::core::v1::{Pod, Taint};
+
+/// Everything that tells one node from another when it is set up.
+#[derive(Clone, Debug)]
+pub struct NodeSpec {
+    /// The node's name, which is its host name too.
+    pub name: String,
+    /// The node's own address.
+    pub address: String,
+    /// Thousandths of processors.
+    pub cpu_milli: u64,
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Bytes of disk for images, logs and writable layers.
+    pub ephemeral_storage_bytes: u64,
+    /// How many pods it runs at most.
+    pub pods: u64,
+    /// Labels beside those that every kubelet sets.
+    pub labels: Vec<(String, String)>,
+    /// Taints to register with.
+    pub taints: Vec<Taint>,
+    /// The addresses of its pods: `10.244.1.0/24`.
+    pub pod_cidr: String,
+    /// Pods that run here whatever the API server says.
+    pub static_pods: Vec<Arc<Pod>>,
+}
+
+impl NodeSpec {
+    /// An ordinary node, the `number`-th of its cluster, counted from 0: 4 processors, 8 GiB of
+    /// memory, room for 110 pods.
+    #[must_use]
+    pub fn new(name: &str, number: u32) -> Self {
+        let (high, low) = (number / 256, number % 256);
+        NodeSpec {
+            name: name.to_string(),
+            address: format!("172.18.{}.{}", (number + 2) / 256, (number + 2) % 256),
+            cpu_milli: 4000,
+            memory_bytes: 8 << 30,
+            ephemeral_storage_bytes: 100 << 30,
+            pods: 110,
+            labels: Vec::new(),
+            taints: Vec::new(),
+            pod_cidr: format!("10.{}.{low}.0/24", 244 + high),
+            static_pods: Vec::new(),
+        }
+    }
+}

@@ -1,0 +1,308 @@
+//! Starting a container: back-off, image, configuration, creation, start.
+//!
+//! Upstream: pkg/kubelet/kuberuntime/kuberuntime_container.go, startContainer;
+//! pkg/kubelet/images/image_manager.go, EnsureImageExists.
+
+use std::sync::Arc;
+
+use api::openapi::api::core::v1::Container;
+use client::{Context, EventType};
+use runtime::{Image, ImageReference};
+use sim::{Digest, Digestible, Duration, Time};
+
+use crate::actions;
+use crate::container::{Blueprint, Instance, StartFailure};
+use crate::image_service::Pull;
+use crate::node::Node;
+use crate::pod_worker::PodWorker;
+use crate::sync::Progress;
+
+const CREATE: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(90));
+const START: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(80));
+/// The exit code of a container whose program could not be started.
+/// Upstream: containerd, internal/cri/server/container_start.go, errorStartExitCode.
+const START_ERROR_EXIT_CODE: i32 = 128;
+
+/// A container on its way to run.
+#[derive(Clone, Debug)]
+pub(crate) struct Starting {
+    pub(crate) place: usize,
+    pub(crate) until: Time,
+    stage: Stage,
+}
+
+#[derive(Clone, Debug)]
+enum Stage {
+    Pulling { asked: Time, reference: ImageReference, pull: Pull },
+    Creating { blueprint: Box<Instance> },
+    Starting,
+}
+
+impl Digestible for Starting {
+    fn digest(&self, digest: &mut Digest) {
+        digest.u64(self.place as u64);
+        digest.add(&self.until);
+        match &self.stage {
+            Stage::Pulling { reference, .. } => digest.str(&reference.familiar),
+            Stage::Creating { blueprint } => digest.add(&**blueprint),
+            Stage::Starting => digest.u64(2),
+        }
+    }
+}
+
+impl PodWorker {
+    fn container(&self, place: usize) -> Option<&Container> {
+        actions::containers(&self.pod).nth(place).map(|(_, container)| container)
+    }
+
+    pub(crate) fn begin_starting(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        place: usize,
+    ) -> Progress {
+        if let Some(ends) = self.restart_back_off(node, cx, place) {
+            return self.fail(place, Some(ends));
+        }
+        self.ensure_image(node, cx, place)
+    }
+
+    fn fail(&self, place: usize, back_off_ends: Option<Time>) -> Progress {
+        Progress::Failed { back_off_ends, place, acted: false }
+    }
+
+    /// Remembers why the container does not run.
+    fn set_failure(&mut self, place: usize, reason: &'static str, message: &str) {
+        if let Some(record) = self.containers.get_mut(place) {
+            record.failure = Some(StartFailure { reason, message: message.to_string() });
+        }
+    }
+
+    /// When the container may be started again, if that is later than now.
+    /// Upstream: kuberuntime_manager.go, doBackOff.
+    fn restart_back_off(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        place: usize,
+    ) -> Option<Time> {
+        let record = self.containers.get_mut(place)?;
+        let finished = record.exit()?.time;
+        let Some(ends) = record.restart_backoff.ends_since(finished, cx.now) else {
+            record.restart_backoff.next(finished, cx.now);
+            return None;
+        };
+        let (name, delay) = (record.name.clone(), record.restart_backoff.delay());
+        let pod = self.format();
+        let message = format!("Back-off restarting failed container {name} in pod {pod}");
+        self.event(node, cx, Some(place), (EventType::Warning, "BackOff", &message));
+        let message = format!("back-off {delay} restarting failed container={name} pod={pod}");
+        self.set_failure(place, "CrashLoopBackOff", &message);
+        Some(ends)
+    }
+
+    fn ensure_image(&mut self, node: &mut Node, cx: &mut Context<'_>, place: usize) -> Progress {
+        let Some(container) = self.container(place) else { return self.fail(place, None) };
+        let name = container.image.clone().unwrap_or_default();
+        let policy = container.image_pull_policy.clone().unwrap_or_default();
+        let reference = match ImageReference::parse(&name) {
+            Ok(reference) => reference,
+            Err(error) => {
+                let message = format!("Failed to apply default image tag {name:?}: {error}");
+                self.event(node, cx, Some(place), (EventType::Warning, "InspectFailed", &message));
+                return self.fail_image(node, cx, place, ("InvalidImageName", &message), None);
+            }
+        };
+        let present = match policy.as_str() {
+            "Always" => None,
+            _ => node.images.present(&reference, cx.now),
+        };
+        if let Some(image) = present {
+            let message = format!(
+                "Container image {name:?} already present on machine and can be accessed by the \
+                 pod"
+            );
+            self.event(node, cx, Some(place), (EventType::Normal, "Pulled", &message));
+            return self.configure(node, cx, place, &reference, image);
+        }
+        if policy == "Never" {
+            let message =
+                format!("Container image {name:?} is not present with pull policy of Never");
+            self.event(node, cx, Some(place), (EventType::Warning, "ErrImageNeverPull", &message));
+            return self.fail_image(node, cx, place, ("ErrImageNeverPull", &message), None);
+        }
+        self.pull(node, cx, place, (name, reference))
+    }
+
+    /// Upstream: image_manager.go, pullImage.
+    fn pull(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        place: usize,
+        (name, reference): (String, ImageReference),
+    ) -> Progress {
+        let record = self.containers.get(place);
+        let ends = record.and_then(|record| record.pull_backoff.ends_since_update(cx.now));
+        if let (Some(ends), Some(record)) = (ends, record) {
+            let mut message = format!("Back-off pulling image {name:?}");
+            let detail = record.pull_failure.clone();
+            self.event(node, cx, Some(place), (EventType::Normal, "BackOff", &message));
+            if !detail.is_empty() {
+                message = format!("{message}: {detail}");
+            }
+            let failure = ("ImagePullBackOff", message.as_str());
+            return self.fail_image(node, cx, place, failure, Some(ends));
+        }
+        let message = format!("Pulling image {name:?}");
+        self.event(node, cx, Some(place), (EventType::Normal, "Pulling", &message));
+        let asked = cx.now;
+        let pull = node.pull(cx, &reference);
+        let until = pull.ends;
+        Progress::Waits(Starting { place, until, stage: Stage::Pulling { asked, reference, pull } })
+    }
+
+    /// Records that the image is missing.
+    fn fail_image(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        place: usize,
+        (reason, message): (&'static str, &str),
+        back_off_ends: Option<Time>,
+    ) -> Progress {
+        let event = format!("Error: {reason}");
+        self.event(node, cx, Some(place), (EventType::Warning, "Failed", &event));
+        self.set_failure(place, reason, message);
+        self.fail(place, back_off_ends)
+    }
+
+    pub(crate) fn go_on_starting(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        starting: Starting,
+    ) -> Progress {
+        let Starting { place, stage, .. } = starting;
+        match stage {
+            Stage::Pulling { asked, reference, pull } => {
+                self.finish_pull(node, cx, place, (asked, reference, pull))
+            }
+            Stage::Creating { blueprint } => {
+                if let Some(record) = self.containers.get_mut(place) {
+                    record.begin_attempt(*blueprint);
+                }
+                self.event(
+                    node,
+                    cx,
+                    Some(place),
+                    (EventType::Normal, "Created", "Container created"),
+                );
+                let until = cx.now + node.random(cx).between(START.0, START.1);
+                Progress::Waits(Starting { place, until, stage: Stage::Starting })
+            }
+            Stage::Starting => self.start_program(node, cx, place),
+        }
+    }
+
+    fn finish_pull(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        place: usize,
+        (asked, reference, pull): (Time, ImageReference, Pull),
+    ) -> Progress {
+        let name = &reference.familiar;
+        let name = self.container(place).and_then(|c| c.image.clone()).unwrap_or(name.clone());
+        match pull.result {
+            Ok(image) => {
+                let whole = |span: Duration| Duration::from_millis(span.as_millis());
+                let message = format!(
+                    "Successfully pulled image {name:?} in {} ({} including waiting). Image \
+                     size: {} bytes.",
+                    whole(pull.ends - pull.began),
+                    whole(pull.ends - asked),
+                    image.size_bytes
+                );
+                self.event(node, cx, Some(place), (EventType::Normal, "Pulled", &message));
+                node.images_changed = true;
+                self.configure(node, cx, place, &reference, image)
+            }
+            Err(error) => {
+                let message = format!("Failed to pull image {name:?}: {}", error.message);
+                self.event(node, cx, Some(place), (EventType::Warning, "Failed", &message));
+                if let Some(record) = self.containers.get_mut(place) {
+                    record.pull_backoff.next(cx.now, cx.now);
+                    record.pull_failure = format!("ErrImagePull: {}", error.message);
+                }
+                self.fail_image(node, cx, place, ("ErrImagePull", &error.message), None)
+            }
+        }
+    }
+
+    /// Makes the container's configuration and begins to create it.
+    fn configure(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        place: usize,
+        reference: &ImageReference,
+        image: Arc<Image>,
+    ) -> Progress {
+        let Some(container) = self.container(place).cloned() else {
+            return self.fail(place, None);
+        };
+        let environment = match self.environment(node, cx, &container, &image) {
+            Ok(environment) => environment,
+            Err(message) => {
+                let event = format!("Error: {message}");
+                self.event(node, cx, Some(place), (EventType::Warning, "Failed", &event));
+                self.set_failure(place, "CreateContainerConfigError", &message);
+                return self.fail(place, None);
+            }
+        };
+        let attempt = self.containers.get(place).and_then(|record| record.current.as_ref());
+        let blueprint = Blueprint {
+            id: node.container_id(cx),
+            attempt: attempt.map_or(0, |instance| instance.attempt + 1),
+            image,
+            image_name: reference.to_string(),
+            environment,
+            files: self.volumes.mount(&container),
+        };
+        let until = cx.now + node.random(cx).between(CREATE.0, CREATE.1);
+        let instance = Box::new(Instance::create(blueprint, &container, until));
+        Progress::Waits(Starting { place, until, stage: Stage::Creating { blueprint: instance } })
+    }
+
+    fn start_program(&mut self, node: &mut Node, cx: &mut Context<'_>, place: usize) -> Progress {
+        let record = self.containers.get_mut(place);
+        let Some(instance) = record.and_then(|record| record.current.as_mut()) else {
+            return self.fail(place, None);
+        };
+        let program = node.images.catalogue().start(&instance.image, &instance.environment);
+        match program {
+            Ok(process) => {
+                instance.start(process, &mut node.world(cx));
+                if let Some(record) = self.containers.get_mut(place) {
+                    record.failure = None;
+                }
+                self.event(
+                    node,
+                    cx,
+                    Some(place),
+                    (EventType::Normal, "Started", "Container started"),
+                );
+                Progress::Done
+            }
+            Err(error) => {
+                let message = error.message;
+                instance.fail_to_start(START_ERROR_EXIT_CODE, message.clone(), cx.now);
+                let event = format!("Error: {message}");
+                self.event(node, cx, Some(place), (EventType::Warning, "Failed", &event));
+                self.set_failure(place, "RunContainerError", &message);
+                Progress::Failed { back_off_ends: None, place, acted: true }
+            }
+        }
+    }
+}

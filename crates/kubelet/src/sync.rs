@@ -1,0 +1,293 @@
+//! Bringing a pod to what its specification says: status, volumes, sandbox, containers.
+//!
+//! Upstream: pkg/kubelet/kubelet.go, SyncPod; pkg/kubelet/kuberuntime/kuberuntime_manager.go,
+//! SyncPod; pkg/kubelet/pod_workers.go, completeWork.
+
+use std::collections::VecDeque;
+
+use client::{Context, EventType};
+use sim::{Digest, Digestible, Duration, Time};
+
+use crate::actions::{self, PodActions};
+use crate::container::Role;
+use crate::node::Node;
+use crate::pod_worker::{PodWorker, Sandbox, Stage};
+use crate::start::Starting;
+
+/// How long a sandbox takes to be made, with its network.
+const SANDBOX: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(400));
+/// Upstream: pkg/kubelet/kubelet.go, backOffPeriod.
+const BACK_OFF_PERIOD: Duration = Duration::from_secs(10);
+/// Upstream: KubeletConfiguration.syncFrequency.
+const RESYNC_INTERVAL: Duration = Duration::from_secs(60);
+
+/// What a sync is doing.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    /// The sandbox is being made.
+    Sandbox { until: Time },
+    /// A container is being started.
+    Container(Starting),
+}
+
+/// A sync under way.
+#[derive(Clone, Debug)]
+pub(crate) struct SyncRun {
+    pub(crate) step: Step,
+    /// Containers still to start.
+    pub(crate) queue: VecDeque<usize>,
+    pub(crate) outcome: Outcome,
+}
+
+/// What came of a sync.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    /// Something changed that the kubelet will see when it looks at the containers.
+    pub(crate) acted: bool,
+    /// Something failed.
+    pub(crate) failed: bool,
+    /// When the first back-off ends.
+    pub(crate) back_off_ends: Option<Time>,
+}
+
+impl SyncRun {
+    pub(crate) fn until(&self) -> Time {
+        match &self.step {
+            Step::Sandbox { until } => *until,
+            Step::Container(starting) => starting.until,
+        }
+    }
+}
+
+impl Digestible for SyncRun {
+    fn digest(&self, digest: &mut Digest) {
+        digest.add(&self.until());
+        match &self.step {
+            Step::Sandbox { .. } => digest.u64(0),
+            Step::Container(starting) => digest.add(starting),
+        }
+        digest.u64(self.queue.len() as u64);
+        self.queue.iter().for_each(|place| digest.u64(*place as u64));
+        digest.bool(self.outcome.acted);
+        digest.bool(self.outcome.failed);
+        digest.add(&self.outcome.back_off_ends);
+    }
+}
+
+impl PodWorker {
+    pub(crate) fn advance_sync(&mut self, node: &mut Node, cx: &mut Context<'_>) {
+        match &self.run {
+            Some(run) if run.until() <= cx.now => self.finish_step(node, cx),
+            None if self.next_sync.is_some_and(|time| time <= cx.now) => self.begin(node, cx),
+            _ => {}
+        }
+    }
+
+    fn begin(&mut self, node: &mut Node, cx: &mut Context<'_>) {
+        self.next_sync = None;
+        if self.pod.metadata.deletion_timestamp.is_some() && !self.is_static {
+            return self.begin_termination(node, cx);
+        }
+        if self.enforce_deadline(node, cx) {
+            return;
+        }
+        let phase = self.publish_status(node, cx, false);
+        if matches!(phase.as_str(), "Succeeded" | "Failed") {
+            return self.begin_termination(node, cx);
+        }
+        if !self.mount_volumes(node, cx) {
+            return;
+        }
+        let started = |place| self.is_started(place);
+        let actions =
+            actions::compute(&self.pod, &self.containers, self.sandbox.is_some(), started);
+        let PodActions { create_sandbox, start, kill_pod } = actions;
+        if kill_pod {
+            return self.begin_termination(node, cx);
+        }
+        let queue: VecDeque<usize> = start.into();
+        if create_sandbox {
+            let until = cx.now + node.random(cx).between(SANDBOX.0, SANDBOX.1);
+            let step = Step::Sandbox { until };
+            self.run = Some(SyncRun { step, queue, outcome: Outcome::default() });
+        } else {
+            self.start_next(node, cx, queue, Outcome::default());
+        }
+    }
+
+    fn finish_step(&mut self, node: &mut Node, cx: &mut Context<'_>) {
+        let Some(SyncRun { step, queue, mut outcome }) = self.run.take() else { return };
+        match step {
+            Step::Sandbox { .. } => {
+                if self.finish_sandbox(node, cx) {
+                    outcome.acted = true;
+                    self.publish_status(node, cx, false);
+                    self.start_next(node, cx, queue, outcome);
+                } else {
+                    self.complete(node, cx, Outcome { failed: true, ..outcome });
+                }
+            }
+            Step::Container(starting) => match self.go_on_starting(node, cx, starting) {
+                Progress::Waits(starting) => {
+                    let step = Step::Container(starting);
+                    self.run = Some(SyncRun { step, queue, outcome });
+                }
+                Progress::Done => {
+                    outcome.acted = true;
+                    self.start_next(node, cx, queue, outcome);
+                }
+                Progress::Failed { back_off_ends, place, acted } => {
+                    outcome.acted |= acted;
+                    outcome.fail(back_off_ends);
+                    let queue = self.queue_after_failure(place, queue);
+                    self.start_next(node, cx, queue, outcome);
+                }
+            },
+        }
+    }
+
+    /// An init container that cannot start keeps everything behind it waiting.
+    fn queue_after_failure(&self, place: usize, queue: VecDeque<usize>) -> VecDeque<usize> {
+        match self.containers.get(place).map(|record| record.role) {
+            Some(Role::Init) => VecDeque::new(),
+            _ => queue,
+        }
+    }
+
+    /// Gives the sandbox its address. Says whether there was one.
+    fn finish_sandbox(&mut self, node: &mut Node, cx: &mut Context<'_>) -> bool {
+        let address = match self.is_host_network() {
+            true => Some(node.spec.address.clone()),
+            false => node.addresses.take(),
+        };
+        let Some(address) = address else {
+            let message = format!(
+                "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup \
+                 network for sandbox: plugin type=\"bridge\" name=\"bridge\" failed (add): failed \
+                 to allocate for range 0: no IP addresses available in range set: {}",
+                node.spec.pod_cidr
+            );
+            let event = (EventType::Warning, "FailedCreatePodSandBox", message.as_str());
+            self.event(node, cx, None, event);
+            return false;
+        };
+        self.address = Some(address);
+        self.sandbox = Some(Sandbox { id: node.container_id(cx) });
+        true
+    }
+
+    /// Starts the next container of the queue, or ends the sync.
+    fn start_next(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        mut queue: VecDeque<usize>,
+        mut outcome: Outcome,
+    ) {
+        while let Some(place) = queue.pop_front() {
+            match self.begin_starting(node, cx, place) {
+                Progress::Waits(starting) => {
+                    let step = Step::Container(starting);
+                    self.run = Some(SyncRun { step, queue, outcome });
+                    return;
+                }
+                Progress::Done => outcome.acted = true,
+                Progress::Failed { back_off_ends, acted, .. } => {
+                    outcome.acted |= acted;
+                    outcome.fail(back_off_ends);
+                    queue = self.queue_after_failure(place, queue);
+                }
+            }
+        }
+        self.complete(node, cx, outcome);
+    }
+
+    /// Decides when to sync again.
+    fn complete(&mut self, node: &mut Node, cx: &mut Context<'_>, outcome: Outcome) {
+        self.run = None;
+        if outcome.failed {
+            let now = cx.now;
+            let wait = outcome.back_off_ends.map_or(BACK_OFF_PERIOD, |ends| ends - now);
+            let wait = wait.min(RESYNC_INTERVAL);
+            let jitter = node.random(cx).between(Duration::ZERO, half(wait));
+            self.next_sync = Some(now + wait + jitter);
+        }
+        if outcome.acted {
+            // The kubelet looks at the containers at once after it has changed something.
+            self.notice_at = Some(cx.now);
+        } else if self.containers.iter().any(|record| record.exit().is_some() && !record.exit_seen)
+        {
+            self.notice_at = Some(node.next_relist(cx.now));
+        }
+        if let Some(deadline) = self.deadline() {
+            self.next_sync = Some(self.next_sync.map_or(deadline, |time| time.min(deadline)));
+        }
+    }
+
+    /// When the pod has been active for too long.
+    fn deadline(&self) -> Option<Time> {
+        let seconds = self.pod.spec.as_ref()?.active_deadline_seconds?;
+        Some(self.started_at + Duration::from_api_seconds(seconds))
+    }
+
+    /// Fails a pod that has been active for too long.
+    /// Upstream: pkg/kubelet/active_deadline.go.
+    fn enforce_deadline(&mut self, node: &mut Node, cx: &mut Context<'_>) -> bool {
+        if self.deadline().is_none_or(|deadline| cx.now < deadline) {
+            return false;
+        }
+        let message = "Pod was active on the node longer than the specified deadline";
+        self.event(node, cx, None, (EventType::Normal, "DeadlineExceeded", message));
+        self.fail_pod(node, cx, "DeadlineExceeded", message);
+        self.begin_termination(node, cx);
+        true
+    }
+
+    /// Whether a container has started up, so that the next may begin.
+    pub(crate) fn is_started(&self, place: usize) -> bool {
+        self.containers.get(place).is_some_and(|record| record.is_running())
+    }
+
+    /// Whether a container that has started up can serve.
+    pub(crate) fn is_ready(&self, place: usize) -> bool {
+        self.is_started(place)
+    }
+
+    /// Looks at the pod again now, unless that is about to happen.
+    pub(crate) fn request_sync(&mut self, now: Time) {
+        if !matches!(self.stage, Stage::Terminated) {
+            self.next_sync = Some(now);
+        }
+    }
+}
+
+fn half(span: Duration) -> Duration {
+    Duration::from_nanos(span.as_nanos() / 2)
+}
+
+impl Outcome {
+    fn fail(&mut self, back_off_ends: Option<Time>) {
+        self.failed = true;
+        self.back_off_ends = match (self.back_off_ends, back_off_ends) {
+            (Some(left), Some(right)) => Some(left.min(right)),
+            (left, right) => left.or(right),
+        };
+    }
+}
+
+/// How far the start of a container has come.
+pub(crate) enum Progress {
+    /// It goes on later.
+    Waits(Starting),
+    /// The container runs.
+    Done,
+    /// It cannot be started now.
+    Failed {
+        /// When to try again, if that is known.
+        back_off_ends: Option<Time>,
+        /// Which container.
+        place: usize,
+        /// Whether there is a container now, although it does not run.
+        acted: bool,
+    },
+}

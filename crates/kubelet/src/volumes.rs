@@ -1,0 +1,225 @@
+//! A pod's volumes: what has to be there before its containers start, and the files they find.
+//!
+//! Upstream: pkg/kubelet/volumemanager; pkg/volume/{configmap,secret,projected,downwardapi}.
+
+use std::collections::BTreeMap;
+
+use api::openapi::api::core::v1::{
+    Container, DownwardAPIVolumeFile, KeyToPath, Volume, VolumeProjection,
+};
+use client::{Context, EventType};
+use runtime::Files;
+use sim::{Digest, Digestible, Duration, Time};
+
+use crate::environment::{config_map, metadata_field, secret};
+use crate::node::Node;
+use crate::pod_worker::PodWorker;
+
+/// Upstream: pkg/util/goroutinemap/exponentialbackoff, initialDurationBeforeRetry and
+/// maxDurationBeforeRetry.
+const FIRST_RETRY: Duration = Duration::from_millis(500);
+const LONGEST_RETRY: Duration = Duration::from_secs(122);
+
+type Contents = BTreeMap<String, Vec<u8>>;
+
+/// How far the volumes of a pod have come.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct VolumeState {
+    /// The files of each volume; `None` until all are mounted.
+    mounted: Option<BTreeMap<String, Contents>>,
+    retry: Duration,
+    retry_at: Option<Time>,
+}
+
+impl VolumeState {
+    /// The files that a container finds.
+    pub(crate) fn mount(&self, container: &Container) -> Files {
+        let mut files = Files::new();
+        let Some(volumes) = &self.mounted else { return files };
+        for mount in container.volume_mounts.iter().flatten() {
+            let directory = mount.mount_path.trim_end_matches('/');
+            for (path, content) in volumes.get(&mount.name).into_iter().flatten() {
+                let target = match mount.sub_path.as_deref().filter(|sub| !sub.is_empty()) {
+                    Some(sub) if sub == path => directory.to_string(),
+                    Some(sub) => match path.strip_prefix(&format!("{sub}/")) {
+                        Some(rest) => format!("{directory}/{rest}"),
+                        None => continue,
+                    },
+                    None => format!("{directory}/{path}"),
+                };
+                files.write(&target, content);
+            }
+        }
+        files
+    }
+}
+
+impl Digestible for VolumeState {
+    fn digest(&self, digest: &mut Digest) {
+        digest.bool(self.mounted.is_some());
+        for (name, contents) in self.mounted.iter().flatten() {
+            digest.str(name);
+            for (path, content) in contents {
+                digest.str(path);
+                digest.bytes(content);
+            }
+        }
+        digest.add(&self.retry);
+        digest.add(&self.retry_at);
+    }
+}
+
+/// The keys of an object under the paths that the volume gives them.
+fn select(
+    data: Contents,
+    items: Option<&Vec<KeyToPath>>,
+    optional: bool,
+) -> Result<Contents, String> {
+    let Some(items) = items.filter(|items| !items.is_empty()) else { return Ok(data) };
+    let mut selected = Contents::new();
+    for item in items {
+        match data.get(&item.key) {
+            Some(content) => {
+                selected.insert(item.path.clone(), content.clone());
+            }
+            None if optional => {}
+            None => return Err("references non-existent config key: ".to_string() + &item.key),
+        }
+    }
+    Ok(selected)
+}
+
+impl PodWorker {
+    /// Mounts what is not mounted yet. Says whether everything is; otherwise it has arranged to
+    /// be called again.
+    pub(crate) fn mount_volumes(&mut self, node: &mut Node, cx: &mut Context<'_>) -> bool {
+        if self.volumes.mounted.is_some() {
+            return true;
+        }
+        if let Some(time) = self.volumes.retry_at.filter(|time| *time > cx.now) {
+            self.next_sync = Some(time);
+            return false;
+        }
+        let mut mounted = BTreeMap::new();
+        let mut failed = false;
+        let pod = self.pod.clone();
+        let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+        for volume in volumes {
+            match self.volume(node, cx, volume) {
+                Ok(contents) => {
+                    mounted.insert(volume.name.clone(), contents);
+                }
+                Err(why) => {
+                    failed = true;
+                    let message =
+                        format!("MountVolume.SetUp failed for volume {:?} : {why}", volume.name);
+                    self.event(node, cx, None, (EventType::Warning, "FailedMount", &message));
+                }
+            }
+        }
+        if failed {
+            let retry = self.volumes.retry * 2;
+            self.volumes.retry = retry.max(FIRST_RETRY).min(LONGEST_RETRY);
+            self.volumes.retry_at = Some(cx.now + self.volumes.retry);
+            self.next_sync = self.volumes.retry_at;
+            return false;
+        }
+        self.volumes.mounted = Some(mounted);
+        true
+    }
+
+    fn volume(
+        &self,
+        node: &Node,
+        cx: &mut Context<'_>,
+        volume: &Volume,
+    ) -> Result<Contents, String> {
+        if let Some(source) = &volume.config_map {
+            let optional = source.optional == Some(true);
+            return self.config_map_volume(node, cx, &source.name, source.items.as_ref(), optional);
+        }
+        if let Some(source) = &volume.secret {
+            let name = source.secret_name.as_deref().unwrap_or_default();
+            let optional = source.optional == Some(true);
+            return self.secret_volume(node, cx, name, source.items.as_ref(), optional);
+        }
+        if let Some(source) = &volume.downward_api {
+            return self.downward_volume(source.items.as_ref());
+        }
+        let mut contents = Contents::new();
+        let sources = volume.projected.iter().flat_map(|p| p.sources.iter().flatten());
+        for source in sources {
+            contents.extend(self.projection(node, cx, source)?);
+        }
+        Ok(contents)
+    }
+
+    fn projection(
+        &self,
+        node: &Node,
+        cx: &mut Context<'_>,
+        source: &VolumeProjection,
+    ) -> Result<Contents, String> {
+        if let Some(source) = &source.config_map {
+            let optional = source.optional == Some(true);
+            return self.config_map_volume(node, cx, &source.name, source.items.as_ref(), optional);
+        }
+        if let Some(source) = &source.secret {
+            let optional = source.optional == Some(true);
+            return self.secret_volume(node, cx, &source.name, source.items.as_ref(), optional);
+        }
+        if let Some(source) = &source.downward_api {
+            return self.downward_volume(source.items.as_ref());
+        }
+        let mut contents = Contents::new();
+        if let Some(source) = &source.service_account_token {
+            // Tokens are opaque to programs here; what counts is that the file is there.
+            contents.insert(source.path.clone(), format!("token:{}", self.uid).into_bytes());
+        }
+        Ok(contents)
+    }
+
+    fn config_map_volume(
+        &self,
+        node: &Node,
+        cx: &mut Context<'_>,
+        name: &str,
+        items: Option<&Vec<KeyToPath>>,
+        optional: bool,
+    ) -> Result<Contents, String> {
+        match config_map(node, cx, &self.key.namespace, name) {
+            Some(data) => select(data, items, optional),
+            None if optional => Ok(Contents::new()),
+            None => Err(format!("configmap {name:?} not found")),
+        }
+    }
+
+    fn secret_volume(
+        &self,
+        node: &Node,
+        cx: &mut Context<'_>,
+        name: &str,
+        items: Option<&Vec<KeyToPath>>,
+        optional: bool,
+    ) -> Result<Contents, String> {
+        match secret(node, cx, &self.key.namespace, name) {
+            Some(data) => select(data, items, optional),
+            None if optional => Ok(Contents::new()),
+            None => Err(format!("secret {name:?} not found")),
+        }
+    }
+
+    fn downward_volume(
+        &self,
+        items: Option<&Vec<DownwardAPIVolumeFile>>,
+    ) -> Result<Contents, String> {
+        let mut contents = Contents::new();
+        for item in items.into_iter().flatten() {
+            if let Some(field) = &item.field_ref {
+                let value = metadata_field(&self.pod, &field.field_path)?;
+                contents.insert(item.path.clone(), value.into_bytes());
+            }
+        }
+        Ok(contents)
+    }
+}

@@ -1,0 +1,17 @@
+//! What containers are made of: processes that live in virtual time, their files and logs, the
+//! names of images, and the catalogue that says which images exist and what runs in them.
+//!
+//! It knows virtual time and nothing of Kubernetes. It must never know a single image or program
+//! by name: those are the crate `images`, which the cluster hands to whoever runs containers.
+
+mod catalogue;
+mod files;
+mod logs;
+mod process;
+mod reference;
+
+pub use catalogue::{Image, ImageCatalogue, PullError, StartError};
+pub use files::Files;
+pub use logs::{ContainerLog, LogLine, OutputStream};
+pub use process::{Environment, Flow, Io, Process, ProcessEvent, Signal};
+pub use reference::{ImageReference, InvalidReference};

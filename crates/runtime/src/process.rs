@@ -1,0 +1,155 @@
+//! A container's program: a state machine that is told what happened and says what it waits for.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use sim::{Clock, Digest, Digestible, Stream, Time};
+
+use crate::{ContainerLog, Files, OutputStream};
+
+/// Anything that runs in a container. Its whole state is explicit and can be copied.
+pub trait Process: fmt::Debug + Send + Sync {
+    /// Takes an event and says how to go on.
+    fn on(&mut self, event: ProcessEvent, io: &mut Io<'_>) -> Flow;
+
+    /// A copy of the process as it stands.
+    fn clone_box(&self) -> Box<dyn Process>;
+
+    /// Adds everything its future depends on.
+    fn digest(&self, digest: &mut Digest);
+}
+
+impl Clone for Box<dyn Process> {
+    fn clone(&self) -> Self {
+        self.clone_box()
+    }
+}
+
+/// What a process is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProcessEvent {
+    /// It begins.
+    Started,
+    /// The instant has come that it asked to be woken at.
+    Timer,
+    /// It received a signal. `SIGKILL` is never delivered: the process is simply gone.
+    Signal(Signal),
+}
+
+/// A Unix signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Signal {
+    /// `SIGHUP`
+    Hup,
+    /// `SIGINT`
+    Int,
+    /// `SIGQUIT`
+    Quit,
+    /// `SIGTERM`
+    Term,
+    /// `SIGKILL`
+    Kill,
+    /// `SIGUSR1`
+    User1,
+    /// `SIGUSR2`
+    User2,
+}
+
+impl Signal {
+    /// The signal's number on Linux.
+    #[must_use]
+    pub fn number(self) -> i32 {
+        match self {
+            Signal::Hup => 1,
+            Signal::Int => 2,
+            Signal::Quit => 3,
+            Signal::Kill => 9,
+            Signal::User1 => 10,
+            Signal::User2 => 12,
+            Signal::Term => 15,
+        }
+    }
+
+    /// The exit code that a shell and a container runtime report of a process which the signal
+    /// ended.
+    #[must_use]
+    pub fn exit_code(self) -> i32 {
+        128 + self.number()
+    }
+
+    /// The signal of that name, with or without `SIG`.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Signal> {
+        match name.strip_prefix("SIG").unwrap_or(name) {
+            "HUP" => Some(Signal::Hup),
+            "INT" => Some(Signal::Int),
+            "QUIT" => Some(Signal::Quit),
+            "TERM" => Some(Signal::Term),
+            "KILL" => Some(Signal::Kill),
+            "USR1" => Some(Signal::User1),
+            "USR2" => Some(Signal::User2),
+            _ => None,
+        }
+    }
+}
+
+/// How a process goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It waits for an event from outside, and keeps the timer it had.
+    Continue,
+    /// It waits for an event from outside, or for the instant given.
+    WaitUntil(Time),
+    /// It has ended with the exit code given.
+    Exit(i32),
+}
+
+/// What a process is started with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// The command and its arguments.
+    pub argv: Vec<String>,
+    /// The environment variables.
+    pub variables: BTreeMap<String, String>,
+    /// The host's name.
+    pub hostname: String,
+    /// Where it starts.
+    pub working_directory: String,
+}
+
+impl Digestible for Environment {
+    fn digest(&self, digest: &mut Digest) {
+        digest.add(&self.argv);
+        digest.add(&self.variables);
+        digest.str(&self.hostname);
+        digest.str(&self.working_directory);
+    }
+}
+
+/// What a process can see and touch while it handles an event.
+pub struct Io<'a> {
+    /// The virtual instant.
+    pub now: Time,
+    /// The calendar.
+    pub clock: Clock,
+    /// What it was started with.
+    pub environment: &'a Environment,
+    /// The container's files.
+    pub files: &'a mut Files,
+    /// Where its output goes.
+    pub log: &'a mut ContainerLog,
+    /// Random numbers.
+    pub random: &'a mut Stream,
+}
+
+impl Io<'_> {
+    /// Writes to standard output.
+    pub fn stdout(&mut self, text: &str) {
+        self.log.write(self.now, OutputStream::Stdout, text);
+    }
+
+    /// Writes to standard error.
+    pub fn stderr(&mut self, text: &str) {
+        self.log.write(self.now, OutputStream::Stderr, text);
+    }
+}
