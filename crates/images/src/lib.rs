@@ -1,0 +1,46 @@
+//! All container images of the simulated world: what the registries hold and the programs that
+//! run in containers. One file per image, and a line in [`all`].
+//!
+//! It knows `runtime`'s processes and plain facts about images. It must never know the API
+//! server or decide anything by the name of an object or a manifest.
+//!
+//! # Which images exist
+//! - An image listed in [`all`] exists with the tags that its [`Tags`] allow.
+//! - Docker's official library, which plain names such as `redis` mean, is a closed list: a
+//!   plain name outside it does not exist.
+//! - A registry under a domain reserved for examples and tests (`.example`, `.invalid`,
+//!   `.test`) cannot be resolved, and nothing listens on `localhost`.
+//! - Everything else that is well formed exists, under any tag.
+//!
+//! # What runs in an image that is not listed
+//! A server that runs until it is asked to end, if the pod gives no command. If it gives one,
+//! the usual Unix commands are found, and nothing else.
+
+mod busybox;
+mod catalogue;
+mod control_plane;
+mod nginx;
+mod official;
+mod pause;
+mod server;
+mod shell;
+mod tags;
+mod userland;
+
+pub use catalogue::{Catalogue, ImageDefinition};
+pub use tags::Tags;
+
+/// All images that are more than a server, each with its programs.
+#[must_use]
+pub fn all() -> &'static [&'static ImageDefinition] {
+    static ALL: [&ImageDefinition; 7] = [
+        &nginx::IMAGE,
+        &busybox::IMAGE,
+        &pause::IMAGE,
+        &control_plane::ETCD,
+        &control_plane::KUBE_APISERVER,
+        &control_plane::KUBE_CONTROLLER_MANAGER,
+        &control_plane::KUBE_SCHEDULER,
+    ];
+    &ALL
+}

@@ -1,0 +1,318 @@
+//! A POSIX shell as far as manifests use one: a machine with explicit state that waits where its
+//! commands wait.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use runtime::{Flow, Io, OutputStream, Process, ProcessEvent, Signal};
+use sim::{Digest, Duration, Time};
+
+mod expand;
+pub(crate) mod parse;
+mod run;
+
+pub(crate) use run::sleep_span;
+
+use parse::Program;
+
+use crate::userland::Lookup;
+
+/// How many operations may run in one instant. Then the shell waits for [`BUSY_PAUSE`], so that
+/// a loop without end takes time, and events go on.
+const MAX_OPERATIONS: u32 = 2000;
+const BUSY_PAUSE: Duration = Duration::from_millis(100);
+/// How many commands may run in the background.
+const MAX_BACKGROUND: usize = 16;
+
+/// Where the shell is in a script.
+#[derive(Clone, Debug)]
+struct Frame {
+    program: Arc<Program>,
+    next: usize,
+    /// Where it ends; a command in the background ends before the script does.
+    end: usize,
+}
+
+/// What the shell waits for.
+#[derive(Clone, Debug)]
+enum Waiting {
+    /// An instant.
+    Until(Time),
+    /// For ever: `tail -f /dev/null`.
+    Forever,
+    /// A program that it started. `exec` says that the program took its place.
+    Program { process: Box<dyn Process>, timer: Option<Time>, exec: bool },
+    /// What runs in the background.
+    Background,
+}
+
+/// A subshell under way: where it ends and what it began with.
+#[derive(Clone, Debug)]
+struct Subshell {
+    end: usize,
+    depth: usize,
+    variables: BTreeMap<String, String>,
+    directory: String,
+}
+
+/// A shell running a script.
+#[derive(Clone, Debug)]
+pub(crate) struct Shell {
+    source: Source,
+    frames: Vec<Frame>,
+    loops: Vec<Vec<String>>,
+    subshells: Vec<Subshell>,
+    variables: BTreeMap<String, String>,
+    parameters: Vec<String>,
+    directory: String,
+    status: i32,
+    exit_on_error: bool,
+    waiting: Option<Waiting>,
+    /// Output that is collected, innermost last.
+    captures: Vec<String>,
+    input: Option<String>,
+    traps: BTreeMap<Signal, String>,
+    pending: Vec<Signal>,
+    background: Vec<Shell>,
+    finished: Option<i32>,
+    lookup: Lookup,
+}
+
+/// Where the script comes from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// The text itself.
+    Text(String),
+    /// A file of the container.
+    File(String),
+    /// One command with its arguments, which are not expanded.
+    Command(Vec<String>),
+}
+
+impl Shell {
+    pub(crate) fn new(source: Source, parameters: Vec<String>, lookup: Lookup) -> Self {
+        Shell {
+            source,
+            frames: Vec::new(),
+            loops: Vec::new(),
+            subshells: Vec::new(),
+            variables: BTreeMap::new(),
+            parameters,
+            directory: "/".to_string(),
+            status: 0,
+            exit_on_error: false,
+            waiting: None,
+            captures: Vec::new(),
+            input: None,
+            traps: BTreeMap::new(),
+            pending: Vec::new(),
+            background: Vec::new(),
+            finished: None,
+            lookup,
+        }
+    }
+
+    fn begin(&mut self, io: &mut Io<'_>) {
+        self.variables.clone_from(&io.environment.variables);
+        self.directory.clone_from(&io.environment.working_directory);
+        let parsed = match &self.source {
+            Source::Text(text) => parse::parse(text),
+            Source::File(path) => match io.files.read(path) {
+                Some(content) => parse::parse(&String::from_utf8_lossy(content)),
+                None => {
+                    io.stderr(&format!("sh: can't open '{path}': No such file or directory\n"));
+                    self.finished = Some(127);
+                    return;
+                }
+            },
+            Source::Command(words) => Ok(Program::command(words)),
+        };
+        match parsed {
+            Ok(program) => self.call(Arc::new(program)),
+            Err(why) => {
+                io.stderr(&format!("sh: {why}\n"));
+                self.finished = Some(2);
+            }
+        }
+    }
+
+    fn call(&mut self, program: Arc<Program>) {
+        let end = program.ops.len();
+        self.frames.push(Frame { program, next: 0, end });
+    }
+
+    /// Runs a script to its end and returns its output. A command that would wait does not.
+    fn capture(&mut self, program: &Arc<Program>, io: &mut Io<'_>) -> String {
+        let mut inner = self.clone();
+        inner.frames.clear();
+        inner.background.clear();
+        inner.subshells.clear();
+        inner.captures = vec![String::new()];
+        inner.call(program.clone());
+        inner.proceed(io);
+        self.status = inner.finished.unwrap_or(inner.status);
+        inner.captures.into_iter().next().unwrap_or_default()
+    }
+
+    fn write(&mut self, io: &mut Io<'_>, stream: OutputStream, text: &str) {
+        match (stream, self.captures.last_mut()) {
+            (OutputStream::Stdout, Some(capture)) => capture.push_str(text),
+            (OutputStream::Stdout, None) => io.stdout(text),
+            (OutputStream::Stderr, _) => io.stderr(text),
+        }
+    }
+
+    /// Goes on until it waits or ends.
+    fn proceed(&mut self, io: &mut Io<'_>) {
+        let mut operations = 0;
+        while self.finished.is_none() && self.waiting.is_none() {
+            if let Some(handler) = self.next_trap() {
+                match parse::parse(&handler) {
+                    Ok(program) => self.call(Arc::new(program)),
+                    Err(why) => io.stderr(&format!("sh: trap: {why}\n")),
+                }
+            }
+            if operations == MAX_OPERATIONS {
+                self.waiting = Some(Waiting::Until(io.now + BUSY_PAUSE));
+                return;
+            }
+            operations += 1;
+            self.step(io);
+        }
+    }
+
+    fn next_trap(&mut self) -> Option<String> {
+        if self.pending.is_empty() {
+            return None;
+        }
+        let signal = self.pending.remove(0);
+        self.traps.get(&signal).cloned()
+    }
+
+    /// Ends the innermost subshell, or everything.
+    fn exit(&mut self, code: i32) {
+        match self.subshells.last() {
+            Some(subshell) if subshell.depth == self.frames.len() => {
+                let end = subshell.end;
+                self.status = code;
+                if let Some(frame) = self.frames.last_mut() {
+                    frame.next = end;
+                }
+            }
+            _ => self.finished = Some(code),
+        }
+    }
+
+    fn on_timer(&mut self, io: &mut Io<'_>) {
+        match &mut self.waiting {
+            Some(Waiting::Until(time)) if *time <= io.now => {
+                self.waiting = None;
+            }
+            Some(Waiting::Program { timer, .. }) if timer.is_some_and(|time| time <= io.now) => {
+                *timer = None;
+                self.deliver(ProcessEvent::Timer, io);
+            }
+            _ => {}
+        }
+        for child in &mut self.background {
+            if child.timer().is_some_and(|time| time <= io.now) {
+                child.on_timer(io);
+                child.proceed(io);
+            }
+        }
+        self.background.retain(|child| child.finished.is_none());
+        if self.background.is_empty() && matches!(self.waiting, Some(Waiting::Background)) {
+            self.waiting = None;
+            self.status = 0;
+        }
+    }
+
+    /// Hands an event to the program that runs in the foreground.
+    fn deliver(&mut self, event: ProcessEvent, io: &mut Io<'_>) {
+        let Some(Waiting::Program { process, timer, exec }) = &mut self.waiting else { return };
+        match process.on(event, io) {
+            Flow::Continue => {}
+            Flow::WaitUntil(time) => *timer = Some(time),
+            Flow::Exit(code) => {
+                let exec = *exec;
+                self.waiting = None;
+                self.status = code;
+                if exec {
+                    self.finished = Some(code);
+                }
+            }
+        }
+    }
+
+    /// The first process of a container gets only the signals that it asked for; what runs in
+    /// the foreground does not hear of them.
+    fn on_signal(&mut self, signal: Signal, io: &mut Io<'_>) {
+        if let Some(Waiting::Program { exec: true, .. }) = self.waiting {
+            self.deliver(ProcessEvent::Signal(signal), io);
+        } else if self.traps.contains_key(&signal) {
+            self.pending.push(signal);
+            if matches!(self.waiting, Some(Waiting::Background)) {
+                self.waiting = None;
+                self.status = signal.exit_code();
+            }
+        }
+    }
+
+    fn timer(&self) -> Option<Time> {
+        let own = match &self.waiting {
+            Some(Waiting::Until(time)) => Some(*time),
+            Some(Waiting::Program { timer, .. }) => *timer,
+            _ => None,
+        };
+        self.background.iter().filter_map(Shell::timer).chain(own).min()
+    }
+}
+
+impl Process for Shell {
+    fn on(&mut self, event: ProcessEvent, io: &mut Io<'_>) -> Flow {
+        match event {
+            ProcessEvent::Started => self.begin(io),
+            ProcessEvent::Timer => self.on_timer(io),
+            ProcessEvent::Signal(signal) => self.on_signal(signal, io),
+        }
+        self.proceed(io);
+        match (self.finished, self.timer()) {
+            (Some(code), _) => Flow::Exit(code),
+            (None, Some(time)) => Flow::WaitUntil(time),
+            (None, None) => Flow::Continue,
+        }
+    }
+
+    fn clone_box(&self) -> Box<dyn Process> {
+        Box::new(self.clone())
+    }
+
+    fn digest(&self, digest: &mut Digest) {
+        digest.u64(self.frames.len() as u64);
+        for frame in &self.frames {
+            digest.u64(frame.next as u64);
+            digest.u64(frame.program.ops.len() as u64);
+        }
+        self.loops.iter().for_each(|words| digest.add(words));
+        digest.add(&self.variables);
+        digest.add(&self.parameters);
+        digest.str(&self.directory);
+        digest.add(&self.status);
+        digest.bool(self.exit_on_error);
+        digest.add(&self.timer());
+        digest.bool(self.waiting.is_some());
+        if let Some(Waiting::Program { process, .. }) = &self.waiting {
+            process.digest(digest);
+        }
+        digest.add(&self.captures);
+        digest.add(&self.input);
+        digest.u64(self.traps.len() as u64);
+        for (signal, handler) in &self.traps {
+            digest.add(&signal.number());
+            digest.str(handler);
+        }
+        self.pending.iter().for_each(|signal| digest.add(&signal.number()));
+        digest.u64(self.background.len() as u64);
+        self.background.iter().for_each(|child| child.digest(digest));
+    }
+}

@@ -1,0 +1,540 @@
+//! Pods on a node, with the real images: a kubelet, an API server, a clock.
+
+use std::sync::Arc;
+
+use api::openapi::api::coordination::v1::Lease;
+use api::openapi::api::core::v1::{ConfigMap, ContainerStatus, Event, Node, Pod, PodStatus};
+use apiserver::{DeleteOptions, ListOptions};
+use client::Component;
+use client::testing::TestCluster;
+use images::Catalogue;
+use kubelet::{Kubelet, NodeSpec};
+use sim::{Digest, Duration};
+
+struct World {
+    cluster: TestCluster,
+    kubelet: Kubelet,
+}
+
+impl World {
+    fn new() -> Self {
+        let mut cluster = TestCluster::new();
+        for namespace in ["default", "kube-system", "kube-node-lease"] {
+            cluster.create_namespace(namespace);
+            let name = r#"{"metadata":{"name":"kube-root-ca.crt"},"data":{"ca.crt":"-"}}"#;
+            let map: ConfigMap = serde_json::from_str(name).expect("a map");
+            cluster.api(namespace).create(map).expect("created");
+        }
+        let kubelet = Kubelet::new(NodeSpec::new("node-1", 1), Arc::new(Catalogue));
+        World { cluster, kubelet }
+    }
+
+    /// A world whose node is ready.
+    fn ready() -> Self {
+        let mut world = World::new();
+        world.run(2000);
+        world
+    }
+
+    /// Wakes the kubelet whenever it wants to be woken, and every 20 ms for what is watched.
+    fn run(&mut self, milliseconds: u64) {
+        let end = self.cluster.now + Duration::from_millis(milliseconds);
+        while self.cluster.now < end {
+            let tick = self.cluster.now + Duration::from_millis(20);
+            let due = self.kubelet.next_wake().filter(|time| *time > self.cluster.now);
+            self.cluster.now = due.map_or(tick, |time| time.min(tick)).min(end);
+            self.kubelet.wake(&mut self.cluster.context(1));
+        }
+    }
+
+    fn seconds(&mut self, seconds: u64) {
+        self.run(seconds * 1000);
+    }
+
+    fn create(&mut self, manifest: &str) {
+        let mut pod: Pod = serde_json::from_str(manifest).expect("a manifest");
+        pod.spec.get_or_insert_default().node_name.get_or_insert("node-1".to_string());
+        self.cluster.api::<Pod>("default").create(pod).expect("created");
+    }
+
+    /// A pod with one container that runs a shell script.
+    fn create_script(&mut self, name: &str, policy: &str, script: &str) {
+        let script = serde_json::to_string(script).expect("a string");
+        self.create(&format!(
+            r#"{{"metadata":{{"name":"{name}"}},"spec":{{"restartPolicy":"{policy}","containers":
+            [{{"name":"main","image":"busybox:1.36","imagePullPolicy":"IfNotPresent",
+            "command":["sh","-c",{script}]}}]}}}}"#
+        ));
+    }
+
+    fn pod(&mut self, name: &str) -> Arc<Pod> {
+        self.cluster.api::<Pod>("default").get(name).expect("the pod")
+    }
+
+    fn status(&mut self, name: &str) -> PodStatus {
+        self.pod(name).status.clone().unwrap_or_default()
+    }
+
+    fn phase(&mut self, name: &str) -> String {
+        self.status(name).phase.unwrap_or_default()
+    }
+
+    fn container(&mut self, pod: &str, name: &str) -> ContainerStatus {
+        let status = self.status(pod);
+        let all = status.init_container_statuses.into_iter().chain(status.container_statuses);
+        all.flatten().find(|status| status.name == name).expect("the container")
+    }
+
+    fn waiting(&mut self, pod: &str) -> (String, String) {
+        let state = self.container(pod, "main").state.unwrap_or_default();
+        let waiting = state.waiting.expect("waiting");
+        (waiting.reason.unwrap_or_default(), waiting.message.unwrap_or_default())
+    }
+
+    fn exit_code(&mut self, pod: &str) -> Option<i32> {
+        let state = self.container(pod, "main").state.unwrap_or_default();
+        state.terminated.map(|terminated| terminated.exit_code)
+    }
+
+    fn log(&self, pod: &str) -> String {
+        let log = self.kubelet.logs("default", pod, "main", false).expect("a log");
+        log.text()
+    }
+
+    /// `reason: message` of the events about an object, in their order.
+    fn events(&mut self, name: &str) -> Vec<String> {
+        let events = self.cluster.api::<Event>("default").list(ListOptions::default());
+        let mut events: Vec<Arc<Event>> = events.expect("events");
+        events.retain(|event| event.involved_object.name.as_deref() == Some(name));
+        events.sort_by_key(|event| {
+            event.metadata.resource_version.as_deref().and_then(|v| v.parse::<u64>().ok())
+        });
+        let words = |text: &Option<String>| text.clone().unwrap_or_default();
+        events.iter().map(|e| format!("{}: {}", words(&e.reason), words(&e.message))).collect()
+    }
+
+    fn condition(&mut self, pod: &str, kind: &str) -> (String, String) {
+        let conditions = self.status(pod).conditions.unwrap_or_default();
+        let condition = conditions.into_iter().find(|condition| condition.type_ == kind);
+        let condition = condition.expect("the condition");
+        (condition.status, condition.reason.unwrap_or_default())
+    }
+}
+
+const NGINX: &str = r#"{"metadata":{"name":"web"},"spec":{"containers":
+    [{"name":"main","image":"nginx:1.14.2","ports":[{"containerPort":80}]}]}}"#;
+
+#[test]
+fn a_node_registers_and_becomes_ready() {
+    let mut world = World::ready();
+    let node = world.cluster.api::<Node>("").get("node-1").expect("the node");
+    let status = node.status.clone().expect("a status");
+    let conditions = status.conditions.expect("conditions");
+    let words: Vec<String> = conditions
+        .iter()
+        .map(|c| format!("{} {} {}", c.type_, c.status, c.reason.clone().unwrap_or_default()))
+        .collect();
+    assert_eq!(
+        words,
+        [
+            "MemoryPressure False KubeletHasSufficientMemory",
+            "DiskPressure False KubeletHasNoDiskPressure",
+            "PIDPressure False KubeletHasSufficientPID",
+            "Ready True KubeletReady",
+        ]
+    );
+    assert!(status.node_info.expect("info").kubelet_version.starts_with("v1.37."));
+    let lease = world.cluster.api::<Lease>("kube-node-lease").get("node-1").expect("the lease");
+    let owners = lease.metadata.owner_references.clone().expect("an owner");
+    assert_eq!(Some(&owners[0].uid), node.metadata.uid.as_ref());
+    let reasons: Vec<String> = world.events("node-1");
+    assert!(reasons.contains(&"Starting: Starting kubelet.".to_string()));
+    assert!(reasons.contains(&"NodeReady: Node node-1 status is now: NodeReady".to_string()));
+}
+
+#[test]
+fn a_lease_is_renewed_every_ten_seconds() {
+    let mut world = World::ready();
+    let renewed = |world: &mut World| {
+        let lease = world.cluster.api::<Lease>("kube-node-lease").get("node-1").expect("lease");
+        lease.spec.clone().and_then(|spec| spec.renew_time).expect("a time").0
+    };
+    let before = renewed(&mut world);
+    world.seconds(30);
+    assert_eq!((renewed(&mut world) - before).get_seconds(), 30);
+    world.kubelet.set_running(false);
+    let stopped = renewed(&mut world);
+    world.seconds(30);
+    assert_eq!(renewed(&mut world), stopped);
+}
+
+#[test]
+fn a_web_server_becomes_ready() {
+    let mut world = World::ready();
+    world.create(NGINX);
+    world.seconds(10);
+    assert_eq!(world.phase("web"), "Running");
+    for kind in
+        ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"]
+    {
+        assert_eq!(world.condition("web", kind).0, "True", "{kind}");
+    }
+    let status = world.status("web");
+    assert_eq!(status.host_ip.as_deref(), Some("172.18.0.3"));
+    assert_eq!(status.pod_ip.as_deref(), Some("10.244.1.2"));
+    let container = world.container("web", "main");
+    assert!(container.ready && container.started == Some(true));
+    assert_eq!(container.image, "docker.io/library/nginx:1.14.2");
+    assert!(container.image_id.starts_with("docker.io/library/nginx@sha256:"));
+    let id = container.container_id.expect("an id");
+    assert_eq!(id.strip_prefix("containerd://").map(str::len), Some(64));
+    let events = world.events("web");
+    assert_eq!(events[0], "Pulling: Pulling image \"nginx:1.14.2\"");
+    assert!(events[1].starts_with("Pulled: Successfully pulled image \"nginx:1.14.2\" in "));
+    assert!(events[1].ends_with(" including waiting). Image size: 44710204 bytes."));
+    assert_eq!(events[2..], ["Created: Container created", "Started: Container started"]);
+    assert!(world.log("web").contains("worker processes started"));
+}
+
+#[test]
+fn a_pod_is_ready_after_few_status_writes() {
+    let mut world = World::ready();
+    world.create(NGINX);
+    let version = |world: &mut World| -> u64 {
+        let pod = world.pod("web");
+        pod.metadata.resource_version.as_deref().and_then(|v| v.parse().ok()).expect("a number")
+    };
+    let (mut writes, mut last) = (0, version(&mut world));
+    for _ in 0..500 {
+        world.run(20);
+        let now = version(&mut world);
+        writes += u32::from(now != last);
+        last = now;
+    }
+    assert_eq!(world.condition("web", "Ready").0, "True");
+    assert!((2..=4).contains(&writes), "{writes} writes");
+}
+
+#[test]
+fn a_deleted_pod_ends_gracefully_and_goes() {
+    let mut world = World::ready();
+    world.create(NGINX);
+    world.seconds(10);
+    world.cluster.api::<Pod>("default").delete("web", DeleteOptions::default()).expect("deleted");
+    assert!(world.pod("web").metadata.deletion_timestamp.is_some());
+    world.seconds(2);
+    assert!(world.cluster.api::<Pod>("default").get("web").is_err());
+    assert!(world.events("web").contains(&"Killing: Stopping container main".to_string()));
+}
+
+#[test]
+fn a_program_that_ignores_the_signal_is_killed_after_its_grace() {
+    let mut world = World::ready();
+    world.create_script("deaf", "Always", "sleep 3600");
+    world.seconds(5);
+    world.cluster.api::<Pod>("default").delete("deaf", DeleteOptions::default()).expect("deleted");
+    world.seconds(29);
+    assert!(world.cluster.api::<Pod>("default").get("deaf").is_ok());
+    world.seconds(3);
+    assert!(world.cluster.api::<Pod>("default").get("deaf").is_err());
+}
+
+#[test]
+fn a_program_with_a_trap_ends_when_asked() {
+    let mut world = World::ready();
+    let script = "trap 'echo bye; exit 0' TERM; echo up; while true; do sleep 1; done";
+    world.create_script("polite", "Always", script);
+    world.seconds(5);
+    assert_eq!(world.log("polite"), "up\n");
+    world.cluster.api::<Pod>("default").delete("polite", DeleteOptions::default()).expect("gone");
+    world.seconds(3);
+    assert!(world.cluster.api::<Pod>("default").get("polite").is_err());
+}
+
+#[test]
+fn restart_policies_decide_what_becomes_of_a_pod() {
+    for (policy, script, phase, restarts) in [
+        ("Never", "exit 0", "Succeeded", 0),
+        ("Never", "exit 3", "Failed", 0),
+        ("OnFailure", "exit 0", "Succeeded", 0),
+        ("OnFailure", "exit 3", "Running", 2),
+        ("Always", "exit 0", "Running", 2),
+    ] {
+        let mut world = World::ready();
+        world.create_script("job", policy, script);
+        world.seconds(25);
+        assert_eq!(world.phase("job"), phase, "{policy} {script}");
+        assert_eq!(world.container("job", "main").restart_count, restarts, "{policy} {script}");
+        if phase != "Running" {
+            assert_eq!(world.exit_code("job"), Some(if phase == "Failed" { 3 } else { 0 }));
+            assert_eq!(world.condition("job", "PodReadyToStartContainers").0, "False");
+        }
+    }
+}
+
+#[test]
+fn a_container_that_keeps_failing_is_restarted_ever_later() {
+    let mut world = World::ready();
+    world.create_script("crash", "Always", "echo no; sleep 2; exit 1");
+    let mut starts = Vec::new();
+    let mut count = -1;
+    let mut reasons = std::collections::BTreeSet::new();
+    for second in 0..400_u64 {
+        world.seconds(1);
+        let status = world.status("crash").container_statuses.unwrap_or_default();
+        let Some(status) = status.first() else { continue };
+        if status.container_id.is_some() && status.restart_count != count {
+            count = status.restart_count;
+            starts.push(second);
+        }
+        let waiting = status.state.as_ref().and_then(|state| state.waiting.as_ref());
+        reasons.extend(waiting.and_then(|waiting| waiting.reason.clone()));
+    }
+    let gaps: Vec<u64> = starts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(gaps.len() >= 5, "{gaps:?}");
+    assert!(gaps[0] <= 4, "the first restart comes at once: {gaps:?}");
+    for (gap, delay) in gaps[1..].iter().zip([10, 20, 40, 80]) {
+        assert!((delay + 2..=delay * 3 / 2 + 5).contains(gap), "{gap} for {delay}: {gaps:?}");
+    }
+    assert!(reasons.contains("CrashLoopBackOff"), "{reasons:?}");
+    let uid = world.pod("crash").metadata.uid.clone().unwrap_or_default();
+    let event =
+        format!("BackOff: Back-off restarting failed container main in pod crash_default({uid})");
+    assert!(world.events("crash").contains(&event));
+    let previous = world.kubelet.logs("default", "crash", "main", true).expect("a log");
+    assert_eq!(previous.text(), "no\n");
+}
+
+#[test]
+fn a_missing_tag_ends_in_image_pull_back_off() {
+    let mut world = World::ready();
+    world.create(&NGINX.replace("1.14.2", "1.161"));
+    world.seconds(8);
+    let (reason, message) = world.waiting("web");
+    assert!(matches!(reason.as_str(), "ErrImagePull" | "ImagePullBackOff"), "{reason}");
+    world.seconds(60);
+    let name = "docker.io/library/nginx:1.161";
+    let detail = format!(
+        "rpc error: code = NotFound desc = failed to pull and unpack image \"{name}\": failed to \
+         resolve reference \"{name}\": {name}: not found"
+    );
+    assert!(message.contains(&detail), "{message}");
+    assert_eq!(world.phase("web"), "Pending");
+    let events = world.events("web");
+    for want in [
+        format!("Failed: Failed to pull image \"nginx:1.161\": {detail}"),
+        "Failed: Error: ErrImagePull".to_string(),
+        "BackOff: Back-off pulling image \"nginx:1.161\"".to_string(),
+        "Failed: Error: ImagePullBackOff".to_string(),
+    ] {
+        assert!(events.contains(&want), "{want} in {events:#?}");
+    }
+}
+
+#[test]
+fn images_that_cannot_be_used_say_why() {
+    for (image, policy, reason) in [
+        ("Nginx", "IfNotPresent", "InvalidImageName"),
+        ("nginx", "Never", "ErrImageNeverPull"),
+        ("ngnix", "IfNotPresent", "ImagePullBackOff"),
+        ("registry.example/team/app:1", "IfNotPresent", "ImagePullBackOff"),
+    ] {
+        let mut world = World::ready();
+        world.create(&format!(
+            r#"{{"metadata":{{"name":"bad"}},"spec":{{"containers":[{{"name":"main",
+            "image":"{image}","imagePullPolicy":"{policy}"}}]}}}}"#
+        ));
+        world.seconds(30);
+        let reasons = (0..30).map(|_| {
+            world.seconds(1);
+            world.waiting("bad").0
+        });
+        assert!(reasons.into_iter().any(|found| found == reason), "{image}");
+    }
+}
+
+#[test]
+fn an_unknown_image_serves_and_an_unknown_command_does_not_start() {
+    let mut world = World::ready();
+    let pod = |command: &str| {
+        format!(
+            r#"{{"metadata":{{"name":"{}"}},"spec":{{"containers":[{{"name":"main",
+            "image":"ghcr.io/team/app:1"{command}}}]}}}}"#,
+            if command.is_empty() { "server" } else { "lost" }
+        )
+    };
+    world.create(&pod(""));
+    world.create(&pod(r#","command":["frobnicate"]"#));
+    world.seconds(30);
+    assert_eq!(world.condition("server", "Ready").0, "True");
+    let container = world.container("lost", "main");
+    let last = container.last_state.or(container.state).and_then(|state| state.terminated);
+    let last = last.expect("an end");
+    assert_eq!((last.reason.as_deref(), last.exit_code), (Some("StartError"), 128));
+    let message = last.message.unwrap_or_default();
+    assert!(message.contains("exec: \"frobnicate\": executable file not found in $PATH"));
+}
+
+#[test]
+fn init_containers_run_one_after_the_other_and_sidecars_stay() {
+    let mut world = World::ready();
+    world.create(
+        r#"{"metadata":{"name":"app"},"spec":{
+        "initContainers":[
+          {"name":"one","image":"busybox:1.36","command":["sh","-c","sleep 2; echo one"]},
+          {"name":"side","image":"busybox:1.36","restartPolicy":"Always","command":["sleep","1d"]},
+          {"name":"two","image":"busybox:1.36","command":["sleep","2"]}],
+        "containers":[{"name":"main","image":"nginx:1.14.2"}]}}"#,
+    );
+    world.run(3500);
+    assert_eq!(world.phase("app"), "Pending");
+    assert_eq!(
+        world.condition("app", "Initialized"),
+        ("False".into(), "ContainersNotInitialized".into())
+    );
+    world.seconds(12);
+    assert_eq!(world.phase("app"), "Running");
+    assert_eq!(world.condition("app", "Ready").0, "True");
+    assert!(world.container("app", "one").ready);
+    let end = |status: ContainerStatus| {
+        status.state.and_then(|s| s.terminated).and_then(|t| t.finished_at).expect("ended").0
+    };
+    let begin = |status: ContainerStatus| {
+        status.state.and_then(|s| s.running).and_then(|r| r.started_at).expect("running").0
+    };
+    let one = end(world.container("app", "one"));
+    let side = begin(world.container("app", "side"));
+    let two = end(world.container("app", "two"));
+    let main = begin(world.container("app", "main"));
+    assert!(one <= side && side < two && two <= main);
+}
+
+#[test]
+fn a_failed_init_container_fails_a_pod_that_never_restarts() {
+    let mut world = World::ready();
+    world.create(
+        r#"{"metadata":{"name":"app"},"spec":{"restartPolicy":"Never",
+        "initContainers":[{"name":"one","image":"busybox:1.36","command":["false"]}],
+        "containers":[{"name":"main","image":"nginx:1.14.2"}]}}"#,
+    );
+    world.seconds(10);
+    assert_eq!(world.phase("app"), "Failed");
+    assert_eq!(world.waiting("app").0, "PodInitializing");
+}
+
+#[test]
+fn a_pod_that_does_not_fit_is_rejected() {
+    let mut world = World::ready();
+    world.create(
+        r#"{"metadata":{"name":"big"},"spec":{"containers":[{"name":"main","image":"nginx:1.14.2",
+        "resources":{"requests":{"cpu":"5"}}}]}}"#,
+    );
+    world.seconds(2);
+    let status = world.status("big");
+    assert_eq!(status.phase.as_deref(), Some("Failed"));
+    assert_eq!(status.reason.as_deref(), Some("OutOfcpu"));
+    assert_eq!(
+        status.message.as_deref(),
+        Some(
+            "Pod was rejected: Node didn't have enough resource: cpu, requested: 5000, used: 0, \
+             capacity: 4000"
+        )
+    );
+}
+
+#[test]
+fn a_missing_config_map_is_waited_for() {
+    let mut world = World::ready();
+    let pod = |name: &str, more: &str| {
+        format!(
+            r#"{{"metadata":{{"name":"{name}"}},"spec":{{"containers":[{{"name":"main",
+            "image":"busybox:1.36","command":["sh","-c","echo $COLOR; cat /etc/app/color; sleep 1d"],
+            {more}}}"#
+        )
+    };
+    world.create(&format!(
+        "{}]}}}}",
+        pod("env", r#""env":[{"name":"COLOR","valueFrom":{"configMapKeyRef":{"name":"app","key":"color"}}}]"#)
+    ));
+    world.create(&format!(
+        r#"{}],"volumes":[{{"name":"cfg","configMap":{{"name":"app"}}}}]}}}}"#,
+        pod("vol", r#""volumeMounts":[{"name":"cfg","mountPath":"/etc/app"}]"#)
+    ));
+    world.seconds(20);
+    let want =
+        ("CreateContainerConfigError".to_string(), "configmap \"app\" not found".to_string());
+    assert_eq!(world.waiting("env"), want);
+    assert_eq!(world.waiting("vol").0, "ContainerCreating");
+    let event =
+        "FailedMount: MountVolume.SetUp failed for volume \"cfg\" : configmap \"app\" not found";
+    assert!(world.events("vol").contains(&event.to_string()), "{:?}", world.events("vol"));
+    let map = r#"{"metadata":{"name":"app"},"data":{"color":"blue"}}"#;
+    let map: ConfigMap = serde_json::from_str(map).expect("a map");
+    world.cluster.api("default").create(map).expect("created");
+    world.seconds(40);
+    assert!(world.log("env").starts_with("blue\n"));
+    assert!(world.log("vol").contains("blue"));
+}
+
+#[test]
+fn containers_outlive_the_kubelet_and_it_finds_them_again() {
+    let mut world = World::ready();
+    world.create(NGINX);
+    world.create_script("short", "Never", "sleep 20; exit 4");
+    world.seconds(10);
+    let before = world.container("web", "main").container_id;
+    world.kubelet.set_running(false);
+    world.seconds(30);
+    assert_eq!(world.phase("short"), "Running");
+    world.kubelet.set_running(true);
+    world.seconds(5);
+    assert_eq!(world.exit_code("short"), Some(4));
+    assert_eq!(world.phase("short"), "Failed");
+    assert_eq!(world.container("web", "main").container_id, before);
+    assert_eq!(world.container("web", "main").restart_count, 0);
+}
+
+#[test]
+fn static_pods_show_as_mirror_pods_and_come_back() {
+    let mut world = World::new();
+    let mut spec = NodeSpec::new("control-plane", 0);
+    let pod: Pod = serde_json::from_str(
+        r#"{"metadata":{"name":"etcd"},"spec":{"hostNetwork":true,"containers":[{"name":"etcd",
+        "image":"registry.k8s.io/etcd:3.6.5-0","command":["etcd"]}]}}"#,
+    )
+    .expect("a pod");
+    spec.static_pods.push(Arc::new(pod));
+    world.kubelet = Kubelet::new(spec, Arc::new(Catalogue));
+    world.seconds(10);
+    let mirror = |world: &mut World| {
+        world.cluster.api::<Pod>("kube-system").get("etcd-control-plane").expect("the mirror")
+    };
+    let first = mirror(&mut world);
+    let status = first.status.clone().expect("a status");
+    assert_eq!(status.phase.as_deref(), Some("Running"));
+    assert_eq!(status.pod_ip, status.host_ip);
+    let options = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
+    world.cluster.api::<Pod>("kube-system").delete("etcd-control-plane", options).expect("gone");
+    world.seconds(5);
+    let second = mirror(&mut world);
+    assert_ne!(first.metadata.uid, second.metadata.uid);
+    let ids = |pod: &Pod| {
+        let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.clone());
+        statuses.unwrap_or_default().into_iter().map(|s| s.container_id).collect::<Vec<_>>()
+    };
+    assert_eq!(ids(&first), ids(&second));
+}
+
+#[test]
+fn the_same_seed_gives_the_same_state() {
+    let run = || {
+        let mut world = World::ready();
+        world.create(NGINX);
+        world.create_script("crash", "Always", "date; exit 1");
+        world.seconds(60);
+        let mut digest = Digest::new();
+        world.kubelet.digest(&mut digest);
+        digest.finish()
+    };
+    assert_eq!(run(), run());
+}
