@@ -58,9 +58,15 @@ pub fn focus(id: &str) {
     }
 }
 
+/// What a JavaScript error says.
+pub fn words_of(error: &JsValue) -> String {
+    let message = js_sys::Reflect::get(error, &"message".into()).ok();
+    message.and_then(|message| message.as_string()).unwrap_or_else(|| "unknown error".to_owned())
+}
+
 /// Reads one of our own files.
 pub async fn fetch_text(path: String) -> Result<String, String> {
-    let words = |error: JsValue| format!("{path}: {error:?}");
+    let words = |error: JsValue| format!("{path}: {}", words_of(&error));
     let window = web_sys::window().ok_or("no window")?;
     let response = JsFuture::from(window.fetch_with_str(&path)).await.map_err(words)?;
     let response: web_sys::Response = response.dyn_into().map_err(words)?;

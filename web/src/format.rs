@@ -46,27 +46,32 @@ pub fn cpu(milli: i64) -> String {
     if milli % 1000 == 0 { (milli / 1000).to_string() } else { format!("{milli}m") }
 }
 
+/// A number of tenths, its last digit left away if it is 0. Floats are never printed as such:
+/// the code for that is a tenth of the page's.
+fn tenths(tenths: i64) -> String {
+    match (tenths / 10, tenths % 10) {
+        (whole, 0) => whole.to_string(),
+        (whole, tenth) => format!("{whole}.{}", tenth.abs()),
+    }
+}
+
 /// Bytes as a Kubernetes quantity of at most one decimal.
 pub fn memory(bytes: i64) -> String {
     const UNITS: [&str; 5] = ["", "Ki", "Mi", "Gi", "Ti"];
-    let mut value = bytes as f64;
-    let mut unit = 0;
-    while value.abs() >= 1024.0 && unit + 1 < UNITS.len() {
-        value /= 1024.0;
+    let (mut scale, mut unit) = (1_i64, 0);
+    while bytes.abs() / scale >= 1024 && unit + 1 < UNITS.len() {
+        scale *= 1024;
         unit += 1;
     }
-    let text = format!("{value:.1}");
-    format!("{}{}", text.strip_suffix(".0").unwrap_or(&text), UNITS[unit])
+    let rounded = (bytes as f64 / scale as f64 * 10.0).round() as i64;
+    format!("{}{}", tenths(rounded), UNITS[unit])
 }
 
 /// A speed such as `×0.5` or `×100`.
 pub fn speed(factor: f64) -> String {
     match factor {
-        f if f >= 10.0 => format!("×{f:.0}"),
-        f => {
-            let text = format!("{f:.1}");
-            format!("×{}", text.strip_suffix(".0").unwrap_or(&text))
-        }
+        f if f >= 10.0 => format!("×{}", f.round() as i64),
+        f => format!("×{}", tenths((f * 10.0).round() as i64)),
     }
 }
 

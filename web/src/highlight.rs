@@ -117,9 +117,18 @@ fn value_piece(text: &str) -> Piece {
     match text {
         "true" | "false" | "null" | "~" => Piece::Value,
         _ if text.starts_with(['"', '\'']) => Piece::Text,
-        _ if text.parse::<f64>().is_ok() && !text.contains(char::is_alphabetic) => Piece::Value,
+        _ if is_number(text) => Piece::Value,
         _ => Piece::Plain,
     }
+}
+
+/// Whether a text looks like a number; colours need no more.
+fn is_number(text: &str) -> bool {
+    let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let all = digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    digits.starts_with(|first: char| first.is_ascii_digit())
+        && all
+        && digits.matches('.').count() <= 1
 }
 
 #[cfg(test)]

@@ -15,7 +15,11 @@ pub enum Language {
 impl Language {
     /// The language of a tag such as `zh-CN`.
     pub fn from_tag(tag: &str) -> Language {
-        if tag.to_lowercase().starts_with("zh") { Language::Chinese } else { Language::English }
+        if tag.to_ascii_lowercase().starts_with("zh") {
+            Language::Chinese
+        } else {
+            Language::English
+        }
     }
 
     /// Its tag.
@@ -52,7 +56,7 @@ impl Language {
 }
 
 /// The words of one language. `{name}` stands for what is filled in.
-#[derive(Debug)]
+#[derive(PartialEq, Debug)]
 pub struct Strings {
     pub all_namespaces: &'static str,
     pub achieved: &'static str,

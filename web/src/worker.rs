@@ -8,6 +8,8 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{MessageEvent, Worker, WorkerOptions, WorkerType};
 use yew::Callback;
 
+use crate::browser::words_of;
+
 /// What comes from a worker.
 #[derive(Debug)]
 pub enum FromWorker {
@@ -30,8 +32,8 @@ impl Bridge {
     pub fn start(heard: Callback<FromWorker>) -> Result<Bridge, String> {
         let options = WorkerOptions::new();
         options.set_type(WorkerType::Module);
-        let worker = Worker::new_with_options("./worker.js", &options)
-            .map_err(|error| format!("{error:?}"))?;
+        let worker =
+            Worker::new_with_options("./worker.js", &options).map_err(|error| words_of(&error))?;
         let on_message = {
             let heard = heard.clone();
             EventListener::new(&worker, "message", move |event| {
@@ -41,9 +43,7 @@ impl Bridge {
             })
         };
         let on_error = EventListener::new(&worker, "error", move |event| {
-            let message = js_sys::Reflect::get(event, &"message".into()).ok();
-            let message = message.and_then(|message| message.as_string());
-            heard.emit(FromWorker::Broken(message.unwrap_or_else(|| "worker.js".into())));
+            heard.emit(FromWorker::Broken(format!("worker.js: {}", words_of(event))));
         });
         Ok(Bridge { worker, _listeners: [on_message, on_error] })
     }
@@ -73,6 +73,6 @@ fn read(data: &JsValue) -> FromWorker {
     match (field("trap"), field("broken")) {
         (Some(message), _) => FromWorker::Trap(message),
         (None, Some(message)) => FromWorker::Broken(message),
-        (None, None) => FromWorker::Broken(format!("{data:?}")),
+        (None, None) => FromWorker::Broken("an unknown message".to_owned()),
     }
 }

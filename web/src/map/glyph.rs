@@ -172,7 +172,8 @@ fn diamond(context: &CanvasRenderingContext2d, palette: &Palette, center: Point,
     context.fill();
     if radius >= 7.0 {
         context.set_fill_style_str(&palette.card);
-        context.set_font(&format!("700 {:.0}px system-ui, sans-serif", radius * 1.15));
+        context
+            .set_font(&format!("700 {}px system-ui, sans-serif", (radius * 1.15).round() as i32));
         context.set_text_align("center");
         context.set_text_baseline("middle");
         let _ = context.fill_text("?", center.x, center.y + radius * 0.06);

@@ -335,13 +335,20 @@ fn panels(frame: &Frame, nodes: &[Rc<str>], top: f64, body: f64) -> Vec<Panel> {
     nodes.iter().enumerate().map(place).collect()
 }
 
+fn stem_and_number(name: &str) -> (&str, u64) {
+    let stem = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    (stem, name[stem.len()..].parse().unwrap_or(0))
+}
+
 /// Names in the order in which people count: `node-2` before `node-10`.
-pub fn natural(left: &str, right: &str) -> std::cmp::Ordering {
-    fn split(name: &str) -> (&str, u64) {
-        let stem = name.trim_end_matches(|c: char| c.is_ascii_digit());
-        (stem, name[stem.len()..].parse().unwrap_or(0))
-    }
-    split(left).cmp(&split(right)).then_with(|| left.cmp(right))
+fn natural(left: &str, right: &str) -> std::cmp::Ordering {
+    stem_and_number(left).cmp(&stem_and_number(right)).then_with(|| left.cmp(right))
+}
+
+/// A text whose order is the names' natural one.
+pub fn natural_key(name: &str) -> String {
+    let (stem, number) = stem_and_number(name);
+    format!("{stem}\0{number:020}\0{name}")
 }
 
 #[cfg(test)]
@@ -435,7 +442,11 @@ mod tests {
     #[test]
     fn names_are_ordered_as_people_count() {
         let mut list = ["node-10", "node-2", "a", "node-1"];
+        let want = ["a", "node-1", "node-2", "node-10"];
         list.sort_by(|left, right| natural(left, right));
-        assert_eq!(list, ["a", "node-1", "node-2", "node-10"]);
+        assert_eq!(list, want);
+        list.reverse();
+        list.sort_by_key(|name| natural_key(name));
+        assert_eq!(list, want);
     }
 }

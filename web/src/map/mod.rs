@@ -14,6 +14,6 @@ mod scene;
 mod slots;
 
 pub use geometry::{Point, Rect};
-pub use layout::{Viewport, natural};
+pub use layout::{Viewport, natural_key};
 pub use navigate::{Direction, step};
 pub use scene::{Motion, Scene, Target};

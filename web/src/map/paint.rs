@@ -207,7 +207,7 @@ fn wide_panel(brush: &Brush<'_>, panel: &Panel, node: &NodeRow) {
             brush.text(label, x, head.y + 43.0, &brush.palette.ink_soft, 400);
         }
         if each > brush.width_of(label, 400) + 44.0 {
-            let percent = format!("{:.0}%", share * 100.0);
+            let percent = format!("{}%", (share * 100.0).round() as i32);
             brush.text_right(&percent, x + each, head.y + 43.0, &brush.palette.ink, 400);
         }
         let color = if share > 0.9 { &brush.palette.ink } else { &brush.palette.accent };

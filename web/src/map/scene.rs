@@ -2,14 +2,14 @@
 //! passed in. A pod is created in the tray, slides to its node when it is bound, changes its
 //! glyph in place and leaves when it is gone. Everything else stays where it is.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use protocol::{NodeRow, PodRow, PodState};
 
 use super::geometry::{Point, Rect};
-use super::layout::{Layout, Viewport, natural};
+use super::layout::{Layout, Viewport, natural_key};
 use super::slots::{Place, Slots};
+use crate::model::{Rows, Sorted, ordered};
 
 /// How much may move.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,9 +149,9 @@ impl Damage {
 pub struct Scene {
     layout: Layout,
     names: Vec<Rc<str>>,
-    nodes: BTreeMap<Rc<str>, Rc<NodeRow>>,
+    nodes: Rows<NodeRow>,
     slots: Slots,
-    tiles: BTreeMap<Rc<str>, Tile>,
+    tiles: Sorted<Box<Tile>>,
     leaving: Vec<Tile>,
     damage: Damage,
 }
@@ -162,9 +162,9 @@ impl Scene {
         Scene {
             layout: Layout::choose(viewport, &[], None, 0, 0),
             names: Vec::new(),
-            nodes: BTreeMap::new(),
+            nodes: Sorted::default(),
             slots: Slots::default(),
-            tiles: BTreeMap::new(),
+            tiles: Sorted::default(),
             leaving: Vec::new(),
             damage: Damage { ground: true, everything: true, rects: Vec::new() },
         }
@@ -190,17 +190,19 @@ impl Scene {
 
     /// Tiles that do not move.
     pub fn resting(&self) -> impl Iterator<Item = &Tile> {
-        self.tiles.values().filter(|tile| !tile.airborne && tile.to.alpha > 0.0)
+        self.tiles.values().map(|tile| &**tile).filter(|tile| !tile.airborne && tile.to.alpha > 0.0)
     }
 
     /// Tiles that move, those that leave first.
     pub fn airborne(&self) -> impl Iterator<Item = &Tile> {
-        self.leaving.iter().chain(self.tiles.values().filter(|tile| tile.airborne))
+        self.leaving
+            .iter()
+            .chain(self.tiles.values().map(|tile| &**tile).filter(|tile| tile.airborne))
     }
 
     #[cfg(test)]
     fn tile(&self, uid: &str) -> Option<&Tile> {
-        self.tiles.get(uid)
+        self.tiles.get(uid).map(|tile| &**tile)
     }
 
     /// What must be drawn again since the last call.
@@ -225,34 +227,34 @@ impl Scene {
     /// The view has another size: everything is where it belongs at once.
     pub fn resize(&mut self, viewport: Viewport, now_ms: f64) {
         if viewport != self.layout.viewport {
-            self.settle(viewport, now_ms, Motion::None, &BTreeMap::new());
+            self.settle(viewport, now_ms, Motion::None, &Sorted::default());
         }
     }
 
     /// Takes the rows as they are now.
     pub fn sync(
         &mut self,
-        nodes: &BTreeMap<Rc<str>, Rc<NodeRow>>,
-        pods: &BTreeMap<Rc<str>, Rc<PodRow>>,
+        nodes: &Rows<NodeRow>,
+        pods: &Rows<PodRow>,
         now_ms: f64,
         motion: Motion,
     ) {
         self.take_nodes(nodes);
         self.drop_pods(pods, now_ms, motion);
         let mut newcomers = Vec::new();
-        let mut origins = BTreeMap::new();
-        for (uid, pod) in pods {
+        let mut origins = Sorted::default();
+        for (uid, pod) in pods.iter() {
             let place = self.place_of(pod);
             let before = self.slots.seat(uid).map(|(place, _)| place.clone());
             if before.as_ref() != Some(&place) {
                 self.damage.ground = true;
                 self.slots.put(uid, place);
             }
-            match self.tiles.contains_key(uid) {
+            match self.tiles.contains(uid) {
                 true => {
                     self.change_tile(uid, pod, now_ms, motion);
                     if let Some(before) = before {
-                        origins.insert(Rc::clone(uid), before);
+                        origins.put(Rc::clone(uid), before);
                     }
                 }
                 false => newcomers.push((uid, pod)),
@@ -266,13 +268,13 @@ impl Scene {
             if !tile.airborne {
                 self.damage.add(tile.to.rect);
             }
-            self.tiles.insert(Rc::clone(uid), tile);
+            self.tiles.put(Rc::clone(uid), Box::new(tile));
         }
     }
 
     fn place_of(&self, pod: &PodRow) -> Place {
         match &pod.node {
-            Some(name) => match self.nodes.get_key_value(name.as_str()) {
+            Some(name) => match self.nodes.entry(name) {
                 Some((name, _)) => Place::Node(Rc::clone(name)),
                 None => Place::Tray,
             },
@@ -280,7 +282,7 @@ impl Scene {
         }
     }
 
-    fn take_nodes(&mut self, nodes: &BTreeMap<Rc<str>, Rc<NodeRow>>) {
+    fn take_nodes(&mut self, nodes: &Rows<NodeRow>) {
         let same = self.nodes.len() == nodes.len()
             && self.nodes.values().zip(nodes.values()).all(|(old, new)| Rc::ptr_eq(old, new));
         if same {
@@ -288,13 +290,12 @@ impl Scene {
         }
         self.damage.ground = true;
         self.nodes = nodes.clone();
-        self.names = nodes.keys().cloned().collect();
-        self.names.sort_unstable_by(|left, right| natural(left, right));
+        self.names = ordered(nodes.keys().cloned().collect(), |name| natural_key(name));
     }
 
-    fn drop_pods(&mut self, pods: &BTreeMap<Rc<str>, Rc<PodRow>>, now_ms: f64, motion: Motion) {
+    fn drop_pods(&mut self, pods: &Rows<PodRow>, now_ms: f64, motion: Motion) {
         let gone: Vec<Rc<str>> =
-            self.tiles.keys().filter(|uid| !pods.contains_key(*uid)).cloned().collect();
+            self.tiles.keys().filter(|uid| !pods.contains(uid)).cloned().collect();
         for uid in gone {
             self.slots.remove(&uid);
             self.damage.ground = true;
@@ -303,7 +304,7 @@ impl Scene {
             if motion != Motion::None && tile.to.alpha > 0.0 {
                 let scale = if motion == Motion::Full { 0.4 } else { 1.0 };
                 tile.go(Pose { alpha: 0.0, scale, ..tile.to }, now_ms, FADE_MS);
-                self.leaving.push(tile);
+                self.leaving.push(*tile);
             }
         }
     }
@@ -322,13 +323,7 @@ impl Scene {
     }
 
     /// Chooses the layout again and sends every tile to its slot.
-    fn settle(
-        &mut self,
-        viewport: Viewport,
-        now_ms: f64,
-        motion: Motion,
-        origins: &BTreeMap<Rc<str>, Place>,
-    ) {
+    fn settle(&mut self, viewport: Viewport, now_ms: f64, motion: Motion, origins: &Sorted<Place>) {
         let current = (!self.names.is_empty() && !self.layout.panels.is_empty())
             .then_some(self.layout.density);
         let (longest, fullest) = (self.slots.longest_node(), self.slots.fullest_node());
@@ -341,7 +336,7 @@ impl Scene {
             self.damage.ground = true;
             self.damage.all();
         }
-        for (uid, tile) in &mut self.tiles {
+        for (uid, tile) in self.tiles.iter_mut() {
             let Some((place, slot)) = self.slots.seat(uid) else { continue };
             let to = match self.layout.slot(place, *slot) {
                 Some(rect) => Pose::at(rect),

@@ -1,8 +1,9 @@
 //! Who sits where: every pod keeps the slot it was given until it leaves, so that nothing moves
 //! that did not change. A newcomer takes the lowest free slot of its place.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
+
+use crate::model::Sorted;
 
 /// Where pods are: in the tray of those without a node, or on a node.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -13,11 +14,15 @@ pub enum Place {
     Node(Rc<str>),
 }
 
+/// The slots of one place; an empty one has nobody.
+type Row = Vec<Option<Rc<str>>>;
+
 /// The slots of every place.
 #[derive(Default, Debug)]
 pub struct Slots {
-    places: BTreeMap<Place, Vec<Option<Rc<str>>>>,
-    seats: BTreeMap<Rc<str>, (Place, usize)>,
+    tray: Row,
+    nodes: Sorted<Row>,
+    seats: Sorted<(Place, usize)>,
 }
 
 impl Slots {
@@ -34,60 +39,78 @@ impl Slots {
             return *slot;
         }
         self.remove(uid);
-        let row = self.places.entry(place.clone()).or_default();
+        let row = self.row_mut(&place);
         let slot = row.iter().position(Option::is_none).unwrap_or_else(|| {
             row.push(None);
             row.len() - 1
         });
         row[slot] = Some(Rc::clone(uid));
-        self.seats.insert(Rc::clone(uid), (place, slot));
+        self.seats.put(Rc::clone(uid), (place, slot));
         slot
     }
 
     /// Frees a pod's slot.
     pub fn remove(&mut self, uid: &str) {
         let Some((place, slot)) = self.seats.remove(uid) else { return };
-        let Some(row) = self.places.get_mut(&place) else { return };
+        let row = self.row_mut(&place);
         row[slot] = None;
         while row.last().is_some_and(Option::is_none) {
             row.pop();
         }
-        if row.is_empty() {
-            self.places.remove(&place);
+        if let Place::Node(name) = &place
+            && row.is_empty()
+        {
+            self.nodes.remove(name);
+        }
+    }
+
+    fn row_mut(&mut self, place: &Place) -> &mut Row {
+        let Place::Node(name) = place else { return &mut self.tray };
+        if !self.nodes.contains(name) {
+            self.nodes.put(Rc::clone(name), Row::new());
+        }
+        self.nodes.get_mut(name).expect("it was just put there")
+    }
+
+    fn row(&self, place: &Place) -> &[Option<Rc<str>>] {
+        match place {
+            Place::Tray => &self.tray,
+            Place::Node(name) => self.nodes.get(name).map(Vec::as_slice).unwrap_or_default(),
         }
     }
 
     /// Closes all holes, in order. Only when everything moves anyway.
     pub fn compact(&mut self) {
-        for (place, row) in &mut self.places {
+        let rows = self.nodes.values_mut().chain(std::iter::once(&mut self.tray));
+        for row in rows {
             row.retain(Option::is_some);
             for (slot, uid) in row.iter().flatten().enumerate() {
-                self.seats.insert(Rc::clone(uid), (place.clone(), slot));
+                if let Some((_, seat)) = self.seats.get_mut(uid) {
+                    *seat = slot;
+                }
             }
         }
     }
 
     /// Who sits in a slot.
     pub fn at(&self, place: &Place, slot: usize) -> Option<&Rc<str>> {
-        self.places.get(place)?.get(slot)?.as_ref()
+        self.row(place).get(slot)?.as_ref()
     }
 
     /// The pods of a place, by slot.
     pub fn of<'a>(&'a self, place: &Place) -> impl Iterator<Item = (usize, &'a Rc<str>)> + use<'a> {
-        let row = self.places.get(place).map(Vec::as_slice).unwrap_or_default();
-        row.iter().enumerate().filter_map(|(slot, uid)| Some((slot, uid.as_ref()?)))
+        let row = self.row(place).iter().enumerate();
+        row.filter_map(|(slot, uid)| Some((slot, uid.as_ref()?)))
     }
 
     /// How many slots the fullest node uses, holes included.
     pub fn longest_node(&self) -> usize {
-        let nodes = self.places.iter().filter(|(place, _)| **place != Place::Tray);
-        nodes.map(|(_, row)| row.len()).max().unwrap_or(0)
+        self.nodes.values().map(Vec::len).max().unwrap_or(0)
     }
 
     /// How many pods the fullest node holds.
     pub fn fullest_node(&self) -> usize {
-        let nodes = self.places.iter().filter(|(place, _)| **place != Place::Tray);
-        nodes.map(|(_, row)| row.iter().flatten().count()).max().unwrap_or(0)
+        self.nodes.values().map(|row| row.iter().flatten().count()).max().unwrap_or(0)
     }
 }
 

@@ -4,11 +4,11 @@
 //! when that table changed: its properties compare by pointer.
 
 mod journal;
+mod sorted;
 mod table;
 #[cfg(test)]
 pub mod testing;
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use protocol::{
@@ -17,10 +17,11 @@ use protocol::{
 };
 
 pub use journal::{Journal, Origin};
+pub use sorted::{Sorted, ordered};
 pub use table::{Column, Entry, Filter, Tab, columns, entries, namespaces, tabs};
 
 /// Rows of one sort by their id.
-pub type Rows<T> = BTreeMap<Rc<str>, Rc<T>>;
+pub type Rows<T> = Sorted<Rc<T>>;
 
 /// A table that compares by pointer.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ impl<T> Clone for Table<T> {
 
 impl<T> Default for Table<T> {
     fn default() -> Self {
-        Table(Rc::new(Rows::new()))
+        Table(Rc::default())
     }
 }
 
@@ -54,11 +55,11 @@ impl<T> std::ops::Deref for Table<T> {
 
 impl<T> Table<T> {
     fn put(&mut self, id: &str, row: T) {
-        Rc::make_mut(&mut self.0).insert(Rc::from(id), Rc::new(row));
+        Rc::make_mut(&mut self.0).put(Rc::from(id), Rc::new(row));
     }
 
     fn remove(&mut self, id: &str) {
-        if self.0.contains_key(id) {
+        if self.0.contains(id) {
             Rc::make_mut(&mut self.0).remove(id);
         }
     }

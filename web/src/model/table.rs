@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use protocol::{EventKind, EventRow, KindRow, NodeRow, ObjectRef, ObjectRow, PodRow, WorkloadRow};
 
-use super::{Tables, node_ref, pod_ref};
+use super::{Tables, node_ref, ordered, pod_ref};
 use crate::format::human_duration;
 
 /// One list.
@@ -34,7 +34,7 @@ impl Tab {
             Tab::ReplicaSets => "replicasets".into(),
             Tab::Nodes => "nodes".into(),
             Tab::Events => "events".into(),
-            Tab::Other(key) => key.rsplit('/').next().unwrap_or(key).to_lowercase(),
+            Tab::Other(key) => key.rsplit('/').next().unwrap_or(key).to_ascii_lowercase(),
         }
     }
 
@@ -167,7 +167,8 @@ impl Entry {
             Some(wanted) => self.namespace().is_empty() || self.namespace() == wanted,
             None => true,
         };
-        let has = |text: &str| text.to_lowercase().contains(&filter.text.to_lowercase());
+        let wanted = filter.text.to_ascii_lowercase();
+        let has = |text: &str| text.to_ascii_lowercase().contains(&wanted);
         in_namespace
             && (filter.text.is_empty()
                 || match self {
@@ -195,7 +196,7 @@ fn event_cells(row: &EventRow, age: String) -> Vec<String> {
         if row.count > 1 { format!("{age} (x{})", row.count) } else { age },
         kind.into(),
         row.reason.clone(),
-        format!("{}/{}", row.object.kind.to_lowercase(), row.object.name),
+        format!("{}/{}", row.object.kind.to_ascii_lowercase(), row.object.name),
         row.message.clone(),
         row.namespace.clone(),
     ]
@@ -301,13 +302,10 @@ pub fn entries(tables: &Tables, tab: &Tab, filter: &Filter) -> Vec<Entry> {
             .collect(),
     };
     rows.retain(|row| row.matches(filter));
-    rows.sort_unstable_by(|left, right| match (left, right) {
-        (Entry::Event(left), Entry::Event(right)) => {
-            right.last_ms.cmp(&left.last_ms).then_with(|| left.uid.cmp(&right.uid))
-        }
-        _ => (left.namespace(), name(left)).cmp(&(right.namespace(), name(right))),
-    });
-    rows
+    ordered(rows, |row| match row {
+        Entry::Event(row) => format!("{:020} {}", i64::MAX - row.last_ms, row.uid),
+        row => format!("{}/{}", row.namespace(), name(row)),
+    })
 }
 
 fn is_of_kind(object: &ObjectRef, key: &str) -> bool {
@@ -334,11 +332,11 @@ fn name(entry: &Entry) -> &str {
 /// Namespaces in which there is anything to list.
 pub fn namespaces(tables: &Tables) -> Vec<String> {
     let named = tables.objects.values().filter(|row| row.object.kind == "Namespace");
-    let mut all: Vec<String> = named
+    let all = named
         .map(|row| row.object.name.clone())
         .chain(tables.pods.values().map(|pod| pod.namespace.clone()))
         .collect();
-    all.sort_unstable();
+    let mut all = ordered(all, String::clone);
     all.dedup();
     all
 }

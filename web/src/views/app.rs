@@ -11,12 +11,12 @@ use super::cluster_map::ClusterMap;
 use super::dock::Dock;
 use super::editor::Editor;
 use super::inspector::Inspector;
-use super::legend::Legend;
+use super::legend::legend;
 use super::menus::{Example, Menu};
-use super::notice::{Notice, NoticeBar};
-use super::parts::Icon;
-use super::top_bar::{Actions, Brand, Transport};
-use super::welcome::{BootScreen, Progress, Welcome};
+use super::notice::{Notice, notice_bar};
+use super::parts::{Icon, say};
+use super::top_bar::{TopBar, transport};
+use super::welcome::{Progress, boot_screen, welcome};
 use super::{Intent, Sheet};
 use crate::browser;
 use crate::model::{Counts, Journal, Origin, World};
@@ -66,6 +66,7 @@ pub struct App {
     nodes: u32,
     traps: u32,
     settled: bool,
+    legend: Callback<(), Html>,
     _keys: Option<EventListener>,
 }
 
@@ -75,6 +76,7 @@ impl Component for App {
 
     fn create(context: &Context<Self>) -> Self {
         let tag = browser::recall("language").unwrap_or_else(browser::preferred_language);
+        let language = Language::from_tag(&tag);
         let link = context.link().clone();
         let keys = web_sys::window().and_then(|window| window.document()).map(|document| {
             EventListener::new(&document, "keydown", move |event| {
@@ -95,7 +97,7 @@ impl Component for App {
             text: browser::recall("manifest").unwrap_or_default().into(),
             replaced: None,
             example: AttrValue::default(),
-            language: Language::from_tag(&tag),
+            language,
             theme: 0,
             sheet: None,
             speed: 1.0,
@@ -104,6 +106,7 @@ impl Component for App {
             nodes: NODES,
             traps: 0,
             settled: false,
+            legend: legend_in(language),
             _keys: keys,
         };
         browser::set_root_attribute("lang", app.language.code());
@@ -119,8 +122,8 @@ impl Component for App {
             Event::Heard(heard) => self.hear(context, heard),
             Event::Wanted(intent) => self.want(context, intent),
             Event::Examples(text) => {
-                let parsed = text.ok().and_then(|text| serde_json::from_str(&text).ok());
-                self.examples = parsed.unwrap_or_default();
+                let list = text.ok().and_then(|text| Example::list(&text));
+                self.examples = Rc::new(list.unwrap_or_default());
                 true
             }
             Event::ExampleText(Ok(text), apply) => {
@@ -148,34 +151,37 @@ impl Component for App {
             Some(Sheet::Inspector) => "sheet-inspector",
         };
         let version = self.world.booted.as_ref().map(|booted| booted.kubernetes_version.clone());
+        let boot = Intent::Boot { seed: self.seed, nodes: self.nodes };
         html! {
-            <ContextProvider<Language> context={self.language}>
-                <div class={classes!("app", sheet)}>
-                    <Brand version={version.unwrap_or_default()} seed={self.seed}
-                        nodes={self.nodes} send={send.clone()} />
-                    <Transport pace={self.world.pace} elapsed_ms={self.world.elapsed_ms()}
-                        speed={self.speed} seed={self.seed} nodes={self.nodes}
+            <div class={classes!("app", sheet)}>
+                <TopBar version={version.unwrap_or_default()} seed={self.seed}
+                    wanted={self.nodes} examples={Rc::clone(&self.examples)}
+                    nodes={self.world.tables.nodes.clone()} language={self.language}
+                    send={send.clone()} />
+                { transport(&self.world.pace, self.world.elapsed_ms(), self.speed, boot, strings,
+                    &send) }
+                <section class="panel editor" aria-label={strings.manifest}>
+                    <Editor text={self.text.clone()} result={self.result.clone()}
+                        waiting={self.journal.editor_waits()} replaced={self.replaced.is_some()}
+                        language={self.language} send={send.clone()} />
+                </section>
+                { self.map_part(strings, &send) }
+                <section class="panel inspector" aria-label={strings.summary}>
+                    { self.inspector(&send) }
+                </section>
+                <section class="panel dock" aria-label={strings.objects}>
+                    <Dock tables={self.world.tables.clone()} now_ms={self.second()}
+                        selected={self.selected.clone()} language={self.language}
                         send={send.clone()} />
-                    <Actions examples={Rc::clone(&self.examples)}
-                        tables={self.world.tables.clone()} send={send.clone()} />
-                    <section class="panel editor" aria-label={strings.manifest}>
-                        <Editor text={self.text.clone()} result={self.result.clone()}
-                            waiting={self.journal.editor_waits()}
-                            replaced={self.replaced.is_some()} send={send.clone()} />
-                    </section>
-                    { self.map_part(strings, &send) }
-                    <section class="panel inspector" aria-label={strings.summary}>
-                        { self.inspector(&send) }
-                    </section>
-                    <section class="panel dock" aria-label={strings.objects}>
-                        <Dock tables={self.world.tables.clone()} now_ms={self.second()}
-                            selected={self.selected.clone()} send={send.clone()} />
-                    </section>
-                    { self.sheet_bar(strings, &send) }
-                </div>
-            </ContextProvider<Language>>
+                </section>
+                { self.sheet_bar(strings, &send) }
+            </div>
         }
     }
+}
+
+fn legend_in(language: Language) -> Callback<(), Html> {
+    Callback::from(move |()| legend(language.strings()))
 }
 
 impl App {
@@ -184,7 +190,7 @@ impl App {
         html! {
             <Inspector selected={self.selected.clone()} detail={self.detail.clone()}
                 tables={self.world.tables.clone()} now_ms={self.second()} {epoch_ms}
-                send={send.clone()} />
+                language={self.language} send={send.clone()} />
         }
     }
 
@@ -201,20 +207,18 @@ impl App {
                     speed={self.speed.max(self.world.pace.speed_achieved)}
                     selected={self.selected.clone()} theme={self.theme} language={self.language}
                     send={send.clone()} />
-                if let Some(notice) = self.notice.clone() {
-                    <NoticeBar {notice} send={send.clone()} />
-                }
+                if let Some(notice) = &self.notice { { notice_bar(notice, strings, send) } }
                 if !self.settled {
-                    <BootScreen {progress} />
+                    { boot_screen(&progress, strings) }
                 } else if empty {
-                    <Welcome examples={Rc::clone(&self.examples)} send={send.clone()} />
+                    { welcome(&self.examples, self.language, send) }
                 }
                 <div class="map-foot">
                     <span class="soft numbers" role="status" data-testid="counts">
                         { fill(strings.map_counts, &values) }
                     </span>
                     <Menu label={strings.legend} icon={Icon::Legend} testid="legend-menu"
-                        class="up left"><Legend /></Menu>
+                        class="up left" content={self.legend.clone()} />
                 </div>
             </main>
         }
@@ -222,7 +226,7 @@ impl App {
 
     fn sheet_bar(&self, strings: &'static Strings, send: &Callback<Intent>) -> Html {
         let button = |sheet: Sheet, icon: Icon, label: &'static str, testid: &'static str| {
-            let onclick = send.reform(move |_: MouseEvent| Intent::Sheet(sheet));
+            let onclick = say(send, Intent::Sheet(sheet));
             html! {
                 <button type="button" class="sheet-button" data-testid={testid} {onclick}
                     aria-expanded={(self.sheet == Some(sheet)).to_string()}>
@@ -428,6 +432,7 @@ impl App {
 
     fn speak(&mut self, language: Language) {
         self.language = language;
+        self.legend = legend_in(language);
         browser::remember("language", language.code());
         browser::set_root_attribute("lang", language.code());
     }

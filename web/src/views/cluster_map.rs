@@ -207,7 +207,7 @@ fn in_view(event: &MouseEvent) -> Point {
 impl ClusterMap {
     fn list_box(&self, context: &Context<Self>, strings: &'static Strings) -> Html {
         let link = context.link();
-        let spacer = format!("height:{}px", self.scene.layout().height.floor());
+        let spacer = format!("height:{}px", self.scene.layout().height as i32);
         html! {
             <div class="map-scroller" ref={&self.scroller} tabindex="0" role="listbox"
                 aria-label={strings.map_label} aria-activedescendant="map-option"
@@ -260,7 +260,7 @@ impl ClusterMap {
         let width = self.scene.layout().viewport.width;
         let (x, y) = ((at.x + 14.0).min(width - 252.0).max(4.0), at.y + 18.0);
         html! {
-            <div class="tooltip" role="tooltip" ~style={format!("left:{x}px;top:{y}px")}>
+            <div class="tooltip" role="tooltip" ~style={format!("left:{}px;top:{}px", x as i32, y as i32)}>
                 <strong>{ &pod.name }</strong>
                 <span class="tooltip-state">
                     { state_glyph(pod.state) }{ state_word(strings, pod.state) }

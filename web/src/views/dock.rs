@@ -7,10 +7,11 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
-use super::parts::{Icon, IconButton, state_glyph, use_strings, when};
+use super::parts::{Icon, icon_button, say, state_glyph, when};
 use super::{Intent, Sheet};
 use crate::browser;
 use crate::model::{Column, Entry, Filter, Tab, Tables, columns, entries, namespaces, tabs};
+use crate::strings::{Language, Strings};
 
 /// Properties of [`Dock`].
 #[derive(Properties, PartialEq)]
@@ -21,6 +22,8 @@ pub struct DockProps {
     pub now_ms: i64,
     /// What the inspector shows.
     pub selected: Option<ObjectRef>,
+    /// Language in force.
+    pub language: Language,
     /// Where intents go.
     pub send: Callback<Intent>,
 }
@@ -28,7 +31,7 @@ pub struct DockProps {
 /// The object lists.
 #[component]
 pub fn Dock(props: &DockProps) -> Html {
-    let strings = use_strings();
+    let strings = props.language.strings();
     let tab = use_state_eq(|| Tab::Pods);
     let filter = use_state_eq(Filter::default);
     let rows = use_memo(
@@ -47,49 +50,40 @@ pub fn Dock(props: &DockProps) -> Html {
         <>
             <header class="panel-head dock-head">
                 <h2 class="heard">{ strings.objects }</h2>
-                <Tabs tables={props.tables.clone()} tab={(*tab).clone()} {choose} />
-                <FilterBar tables={props.tables.clone()} filter={(*filter).clone()} {refine} />
-                <IconButton icon={Icon::Close} label={strings.close} class="sheet-close"
-                    onclick={props.send.reform(|()| Intent::Sheet(Sheet::Dock))} />
+                { kinds(&props.tables, &tab, &choose, strings) }
+                { filters(&props.tables, &filter, &refine, strings) }
+                { icon_button(Icon::Close, strings.close, "", "sheet-close",
+                    say(&props.send, Intent::Sheet(Sheet::Dock))) }
             </header>
             <Rows columns={columns(&props.tables, &tab)} {rows} now_ms={props.now_ms}
-                title={tab.title()} id={tab.id()} selected={props.selected.clone()}
+                title={tab.title()} id={tab.id()} selected={props.selected.clone()} {strings}
                 send={props.send.clone()} />
         </>
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct TabsProps {
-    tables: Tables,
-    tab: Tab,
-    choose: Callback<Tab>,
-}
-
-#[component]
-fn Tabs(props: &TabsProps) -> Html {
-    let strings = use_strings();
-    let all = tabs(&props.tables);
+fn kinds(tables: &Tables, shown: &Tab, choose: &Callback<Tab>, strings: &'static Strings) -> Html {
+    let all = tabs(tables);
     let (own, others) = all.split_at(all.len().min(5));
     let size = |tab: &Tab| match tab {
-        Tab::Pods => Some(props.tables.pods.len()),
-        Tab::Nodes => Some(props.tables.nodes.len()),
+        Tab::Pods => Some(tables.pods.len()),
+        Tab::Nodes => Some(tables.nodes.len()),
         _ => None,
     };
     let button = |tab: &Tab| {
         let chosen = tab.clone();
         html! {
             <button type="button" role="tab" key={tab.id()} class="tab"
-                aria-selected={(*tab == props.tab).to_string()}
+                aria-selected={(tab == shown).to_string()}
                 data-testid={format!("tab-{}", tab.id())}
-                onclick={props.choose.reform(move |_: MouseEvent| chosen.clone())}>
+                onclick={choose.reform(move |_: MouseEvent| chosen.clone())}>
                 { tab.title() }
                 if let Some(size) = size(tab) { <span class="count">{ size }</span> }
             </button>
         }
     };
     let onchange = {
-        let (choose, others) = (props.choose.clone(), others.to_vec());
+        let (choose, others) = (choose.clone(), others.to_vec());
         Callback::from(move |event: Event| {
             let target = event.target();
             let select = target.and_then(|target| target.dyn_into::<HtmlSelectElement>().ok());
@@ -99,7 +93,7 @@ fn Tabs(props: &TabsProps) -> Html {
             }
         })
     };
-    let own_is_chosen = own.contains(&props.tab);
+    let own_is_chosen = own.contains(shown);
     html! {
         <div class="tabs" role="tablist" aria-label={strings.objects}>
             { for own.iter().map(button) }
@@ -110,7 +104,7 @@ fn Tabs(props: &TabsProps) -> Html {
                         { strings.more_kinds }
                     </option>
                     { for others.iter().map(|tab| html! {
-                        <option value={tab.id()} selected={*tab == props.tab}>
+                        <option value={tab.id()} selected={tab == shown}>
                             { tab.title() }
                         </option>
                     }) }
@@ -120,40 +114,36 @@ fn Tabs(props: &TabsProps) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct FilterProps {
-    tables: Tables,
-    filter: Filter,
-    refine: Callback<Filter>,
-}
-
-#[component]
-fn FilterBar(props: &FilterProps) -> Html {
-    let strings = use_strings();
-    let filter = props.filter.clone();
-    let oninput = when(&props.refine, move |event: InputEvent| {
+fn filters(
+    tables: &Tables,
+    current: &Filter,
+    refine: &Callback<Filter>,
+    strings: &'static Strings,
+) -> Html {
+    let filter = current.clone();
+    let oninput = when(refine, move |event: InputEvent| {
         let input: HtmlInputElement = event.target()?.dyn_into().ok()?;
         Some(Filter { text: input.value(), ..filter.clone() })
     });
-    let filter = props.filter.clone();
-    let onchange = when(&props.refine, move |event: Event| {
+    let filter = current.clone();
+    let onchange = when(refine, move |event: Event| {
         let select: HtmlSelectElement = event.target()?.dyn_into().ok()?;
         let namespace = Some(select.value()).filter(|name| !name.is_empty());
         Some(Filter { namespace, ..filter.clone() })
     });
-    let chosen = props.filter.namespace.as_deref();
+    let chosen = current.namespace.as_deref();
     html! {
         <div class="filters">
             <select aria-label={strings.namespace} {onchange} data-testid="namespace">
                 <option value="" selected={chosen.is_none()}>{ strings.all_namespaces }</option>
-                { for namespaces(&props.tables).into_iter().map(|name| html! {
+                { for namespaces(tables).into_iter().map(|name| html! {
                     <option value={name.clone()} selected={chosen == Some(name.as_str())}>
                         { name.clone() }
                     </option>
                 }) }
             </select>
             <input type="search" id="filter" placeholder={strings.filter} aria-label={strings.filter}
-                value={props.filter.text.clone()} {oninput} data-testid="filter" />
+                value={current.text.clone()} {oninput} data-testid="filter" />
         </div>
     }
 }
@@ -166,6 +156,7 @@ struct RowsProps {
     title: String,
     id: String,
     selected: Option<ObjectRef>,
+    strings: &'static Strings,
     send: Callback<Intent>,
 }
 
@@ -192,7 +183,6 @@ impl Window {
 
 #[component]
 fn Rows(props: &RowsProps) -> Html {
-    let strings = use_strings();
     let row_height =
         *use_memo((), |()| if browser::matches_media("(pointer: coarse)") { 40.0 } else { 28.0 });
     let window = use_state_eq(Window::default);
@@ -257,8 +247,8 @@ fn Rows(props: &RowsProps) -> Html {
                     </div>
                 }) }
             </div>
-            if count == 0 { <p class="nothing soft">{ strings.nothing_here }</p> }
-            <div ~style={format!("height:{above}px")} />
+            if count == 0 { <p class="nothing soft">{ props.strings.nothing_here }</p> }
+            <div ~style={format!("height:{}px", above as i32)} />
             { for range.map(|index| html! {
                 <Row key={props.rows[index].id().to_owned()} {index}
                     entry={props.rows[index].clone()} columns={props.columns.clone()}
@@ -266,7 +256,7 @@ fn Rows(props: &RowsProps) -> Html {
                     selected={Some(props.rows[index].object()) == props.selected}
                     send={props.send.clone()} />
             }) }
-            <div ~style={format!("height:{below}px")} />
+            <div ~style={format!("height:{}px", below as i32)} />
         </div>
     }
 }

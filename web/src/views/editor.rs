@@ -10,9 +10,10 @@ use web_sys::{Element, HtmlTextAreaElement};
 use yew::prelude::*;
 
 use super::Intent;
-use super::parts::{Icon, IconButton, use_strings, when};
+use super::parts::{Icon, icon_button, say, when};
 use crate::edit::{self, Edit};
 use crate::highlight;
+use crate::strings::{Language, Strings};
 
 /// Above this many lines the text is not coloured: a keystroke must stay fast.
 const COLOURED_LINES: usize = 800;
@@ -29,6 +30,8 @@ pub struct EditorProps {
     pub waiting: bool,
     /// Whether an example replaced a text that can be brought back.
     pub replaced: bool,
+    /// Language in force.
+    pub language: Language,
     /// Where intents go.
     pub send: Callback<Intent>,
 }
@@ -36,7 +39,7 @@ pub struct EditorProps {
 /// The editor.
 #[component]
 pub fn Editor(props: &EditorProps) -> Html {
-    let strings = use_strings();
+    let strings = props.language.strings();
     let area = use_node_ref();
     let scroller = use_node_ref();
     let jump = {
@@ -45,7 +48,7 @@ pub fn Editor(props: &EditorProps) -> Html {
             go_to(&area, &scroller, &text, line, column);
         })
     };
-    let say = |intent: Intent| props.send.reform(move |_: MouseEvent| intent.clone());
+    let send = &props.send;
     let problems = props.result.as_ref().map(|result| result.problems.as_slice());
     let marks = marks(problems.unwrap_or_default());
     html! {
@@ -53,26 +56,26 @@ pub fn Editor(props: &EditorProps) -> Html {
             <header class="panel-head">
                 <h2>{ strings.manifest }</h2>
                 if props.replaced {
-                    <button type="button" class="link" onclick={say(Intent::Restore)}
+                    <button type="button" class="link" onclick={say(send, Intent::Restore)}
                         data-testid="restore">{ strings.restore }</button>
                 }
-                <IconButton icon={Icon::Close} label={strings.close} class="sheet-close"
-                    onclick={props.send.reform(|()| Intent::Sheet(super::Sheet::Editor))} />
+                { icon_button(Icon::Close, strings.close, "", "sheet-close",
+                    say(send, Intent::Sheet(super::Sheet::Editor))) }
             </header>
             <div class="code" ref={scroller}>
-                <Gutter lines={props.text.split('\n').count()} marks={Rc::new(marks)} />
+                { gutter(props.text.split('\n').count(), &marks) }
                 <div class="code-cell">
                     <Coloured text={props.text.clone()} />
-                    <Area text={props.text.clone()} {area} send={props.send.clone()} />
+                    { text_area(&props.text, area, strings, send) }
                 </div>
             </div>
-            <Outcome result={props.result.clone()} {jump} />
+            { outcome(props.result.as_deref(), &jump, strings) }
             <footer class="panel-foot">
-                <button type="button" class="button primary" onclick={say(Intent::Apply)}
+                <button type="button" class="button primary" onclick={say(send, Intent::Apply)}
                     disabled={props.waiting} data-testid="apply" title="Ctrl+Enter">
                     { strings.apply }
                 </button>
-                <button type="button" class="button" onclick={say(Intent::Delete)}
+                <button type="button" class="button" onclick={say(send, Intent::Delete)}
                     disabled={props.waiting} data-testid="delete">{ strings.delete }</button>
                 <kbd class="soft keys">{ "Ctrl+Enter" }</kbd>
             </footer>
@@ -104,15 +107,8 @@ fn go_to(area: &NodeRef, scroller: &NodeRef, text: &str, line: u32, column: u32)
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct GutterProps {
-    lines: usize,
-    marks: Rc<BTreeMap<u32, String>>,
-}
-
-#[component]
-fn Gutter(props: &GutterProps) -> Html {
-    let number = |line: usize| match props.marks.get(&(line as u32)) {
+fn gutter(lines: usize, marks: &BTreeMap<u32, String>) -> Html {
+    let number = |line: usize| match marks.get(&(line as u32)) {
         Some(message) => html! {
             <>
                 <span class="mark-line" title={message.clone()} data-testid="line-mark">
@@ -123,7 +119,7 @@ fn Gutter(props: &GutterProps) -> Html {
         },
         None => html! { { format!("{line}\n") } },
     };
-    html! { <pre class="gutter" aria-hidden="true">{ for (1..=props.lines).map(number) }</pre> }
+    html! { <pre class="gutter" aria-hidden="true">{ for (1..=lines).map(number) }</pre> }
 }
 
 #[derive(Properties, PartialEq)]
@@ -147,31 +143,23 @@ fn Coloured(props: &ColouredProps) -> Html {
     html! { <pre class="coloured" aria-hidden="true">{ for lines.into_iter().map(line) }</pre> }
 }
 
-#[derive(Properties, PartialEq)]
-struct AreaProps {
-    text: AttrValue,
+fn text_area(
+    text: &AttrValue,
     area: NodeRef,
-    send: Callback<Intent>,
-}
-
-#[component]
-fn Area(props: &AreaProps) -> Html {
-    let strings = use_strings();
-    let oninput = when(&props.send, |event: InputEvent| {
+    strings: &'static Strings,
+    send: &Callback<Intent>,
+) -> Html {
+    let oninput = when(send, |event: InputEvent| {
         let area: HtmlTextAreaElement = event.target()?.dyn_into().ok()?;
         Some(Intent::Edit(area.value().into()))
     });
-    let onkeydown = {
-        let send = props.send.clone();
-        Callback::from(move |event: KeyboardEvent| {
-            if let Some(intent) = key(&event) {
-                event.prevent_default();
-                send.emit(intent);
-            }
-        })
-    };
+    let onkeydown = when(send, |event: KeyboardEvent| {
+        let intent = key(&event)?;
+        event.prevent_default();
+        Some(intent)
+    });
     html! {
-        <textarea ref={&props.area} id="manifest" value={&props.text} {oninput} {onkeydown}
+        <textarea ref={area} id="manifest" value={text} {oninput} {onkeydown}
             spellcheck="false" autocomplete="off" autocapitalize="off" wrap="off"
             aria-label={strings.manifest_label} placeholder={strings.manifest_placeholder}
             data-testid="editor" />
@@ -221,21 +209,17 @@ fn replace(area: &HtmlTextAreaElement, change: &Edit) {
     let _ = area.set_selection_range(change.selection.0 as u32, change.selection.1 as u32);
 }
 
-#[derive(Properties, PartialEq)]
-struct OutcomeProps {
-    result: Option<Rc<CommandResult>>,
-    jump: Callback<(u32, u32)>,
-}
-
-#[component]
-fn Outcome(props: &OutcomeProps) -> Html {
-    let strings = use_strings();
-    let Some(result) = &props.result else {
+fn outcome(
+    result: Option<&CommandResult>,
+    jump: &Callback<(u32, u32)>,
+    strings: &'static Strings,
+) -> Html {
+    let Some(result) = result else {
         return html! { <div class="outcome" role="status" data-testid="outcome"></div> };
     };
     let problem = |problem: &Problem| {
         let place = problem.line.map(|line| (line, problem.column.unwrap_or(1)));
-        let jump = props.jump.reform(move |_: MouseEvent| place.unwrap_or((1, 1)));
+        let jump = jump.reform(move |_: MouseEvent| place.unwrap_or((1, 1)));
         html! {
             <li class="problem" data-testid="problem">
                 <span class="sign bad" aria-hidden="true">{ "✕" }</span>

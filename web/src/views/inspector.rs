@@ -7,14 +7,15 @@ use wasm_bindgen::JsCast;
 use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
-use super::legend::Legend;
-use super::parts::{Icon, IconButton, state_glyph, use_strings};
-use super::summary::Summary;
+use super::legend::legend;
+use super::menus::fault;
+use super::parts::{Icon, icon_button, say, state_glyph};
+use super::summary::summary;
 use super::{Intent, Sheet};
 use crate::format;
 use crate::highlight::{self, Piece};
 use crate::model::Tables;
-use crate::strings::Strings;
+use crate::strings::{Language, Strings};
 
 /// Properties of [`Inspector`].
 #[derive(Properties, PartialEq)]
@@ -29,6 +30,8 @@ pub struct InspectorProps {
     pub now_ms: i64,
     /// When the cluster began.
     pub epoch_ms: i64,
+    /// Language in force.
+    pub language: Language,
     /// Where intents go.
     pub send: Callback<Intent>,
 }
@@ -65,11 +68,12 @@ impl Page {
 /// The inspector.
 #[component]
 pub fn Inspector(props: &InspectorProps) -> Html {
+    let strings = props.language.strings();
     let page = use_state_eq(|| Page::Summary);
-    let Some(object) = props.selected.clone() else {
-        return html! { <Nothing send={props.send.clone()} /> };
+    let Some(object) = &props.selected else {
+        return nothing(strings, &props.send);
     };
-    let detail = props.detail.clone().filter(|detail| detail.object == object);
+    let detail = props.detail.as_deref().filter(|detail| detail.object == *object);
     let pages: &[Page] = match object.kind.as_str() {
         "Pod" => &[Page::Summary, Page::Yaml, Page::Events, Page::Logs],
         _ => &[Page::Summary, Page::Yaml, Page::Events],
@@ -79,81 +83,64 @@ pub fn Inspector(props: &InspectorProps) -> Html {
         let page = page.clone();
         Callback::from(move |chosen: Page| page.set(chosen))
     };
-    let body = match (shown, &detail) {
-        (Page::Summary, _) => html! {
-            <Summary object={object.clone()} detail={detail.clone()} tables={props.tables.clone()}
-                now_ms={props.now_ms} send={props.send.clone()} />
-        },
+    let body = match (shown, detail) {
+        (Page::Summary, _) => {
+            summary(object, detail, &props.tables, props.now_ms, strings, &props.send)
+        }
         (_, None) => html! { <p class="nothing soft">{ "…" }</p> },
         (Page::Yaml, Some(detail)) => {
             html! { <Yaml text={AttrValue::from(detail.yaml.clone())} /> }
         }
-        (Page::Events, Some(detail)) => html! {
-            <EventList events={detail.events.clone()} now_ms={props.now_ms} />
-        },
-        (Page::Logs, Some(detail)) => html! {
-            <Logs logs={detail.logs.clone()} epoch_ms={props.epoch_ms} />
-        },
+        (Page::Events, Some(detail)) => event_list(&detail.events, props.now_ms, strings),
+        (Page::Logs, Some(detail)) => logs(&detail.logs, props.epoch_ms, strings),
     };
-    let key = format!("{object:?}");
-    let gone = detail.as_ref().is_some_and(|detail| !detail.exists);
+    let gone = detail.is_some_and(|detail| !detail.exists);
     html! {
         <>
-            <Head object={object.clone()} tables={props.tables.clone()} {gone}
-                send={props.send.clone()} />
-            <Pages pages={pages.to_vec()} {shown} {choose} />
+            { head(object, &props.tables, gone, strings, &props.send) }
+            { page_tabs(pages, shown, &choose, strings) }
             <div class="inspector-body" role="tabpanel" data-testid={format!("page-{}", shown.id())}>
                 { body }
             </div>
-            <Verbs key={key} {object} tables={props.tables.clone()} {gone}
-                send={props.send.clone()} />
+            { verbs(object, &props.tables, gone, strings, &props.send) }
         </>
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct NothingProps {
-    send: Callback<Intent>,
-}
-
-#[component]
-fn Nothing(props: &NothingProps) -> Html {
-    let strings = use_strings();
+fn nothing(strings: &'static Strings, send: &Callback<Intent>) -> Html {
+    let key = |key: &'static str, meaning: &'static str| {
+        html! { <><dt><kbd>{ key }</kbd></dt><dd>{ meaning }</dd></> }
+    };
     html! {
         <>
             <header class="panel-head">
                 <h2>{ strings.legend }</h2>
-                <IconButton icon={Icon::Close} label={strings.close} class="sheet-close"
-                    onclick={props.send.reform(|()| Intent::Sheet(Sheet::Inspector))} />
+                { icon_button(Icon::Close, strings.close, "", "sheet-close",
+                    say(send, Intent::Sheet(Sheet::Inspector))) }
             </header>
             <div class="inspector-body">
-                <Legend />
+                { legend(strings) }
                 <p class="soft hint">{ strings.nothing_selected }</p>
                 <dl class="keys-list">
-                    <dt><kbd>{ strings.key_space }</kbd></dt><dd>{ strings.play_or_pause }</dd>
-                    <dt><kbd>{ "." }</kbd></dt><dd>{ strings.step }</dd>
-                    <dt><kbd>{ "← ↑ ↓ →" }</kbd></dt><dd>{ strings.walk_the_map }</dd>
-                    <dt><kbd>{ "/" }</kbd></dt><dd>{ strings.filter }</dd>
-                    <dt><kbd>{ "Esc" }</kbd></dt><dd>{ strings.deselect }</dd>
+                    { key(strings.key_space, strings.play_or_pause) }
+                    { key(".", strings.step) }
+                    { key("← ↑ ↓ →", strings.walk_the_map) }
+                    { key("/", strings.filter) }
+                    { key("Esc", strings.deselect) }
                 </dl>
             </div>
         </>
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct HeadProps {
-    object: ObjectRef,
-    tables: Tables,
+fn head(
+    object: &ObjectRef,
+    tables: &Tables,
     gone: bool,
-    send: Callback<Intent>,
-}
-
-#[component]
-fn Head(props: &HeadProps) -> Html {
-    let strings = use_strings();
-    let object = &props.object;
-    let glyph = props.tables.pod(object).map(|pod| state_glyph(pod.state));
+    strings: &'static Strings,
+    send: &Callback<Intent>,
+) -> Html {
+    let glyph = tables.pod(object).map(|pod| state_glyph(pod.state));
     html! {
         <header class="panel-head inspector-head">
             <div class="title">
@@ -162,35 +149,31 @@ fn Head(props: &HeadProps) -> Html {
                     if !object.namespace.is_empty() { { format!(" · {}", object.namespace) } }
                 </span>
                 <h2 data-testid="inspector-name">{ for glyph }{ &object.name }</h2>
-                if props.gone { <span class="gone" data-testid="gone">{ strings.gone }</span> }
+                if gone { <span class="gone" data-testid="gone">{ strings.gone }</span> }
             </div>
-            <IconButton icon={Icon::Close} label={strings.close} testid="inspector-close"
-                onclick={props.send.reform(|()| Intent::Deselect)} />
+            { icon_button(Icon::Close, strings.close, "inspector-close", "",
+                say(send, Intent::Deselect)) }
         </header>
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct PagesProps {
-    pages: Vec<Page>,
+fn page_tabs(
+    pages: &[Page],
     shown: Page,
-    choose: Callback<Page>,
-}
-
-#[component]
-fn Pages(props: &PagesProps) -> Html {
-    let strings = use_strings();
+    choose: &Callback<Page>,
+    strings: &'static Strings,
+) -> Html {
     let button = |page: Page| {
         html! {
             <button type="button" role="tab" class="tab" key={page.id()}
-                aria-selected={(page == props.shown).to_string()}
+                aria-selected={(page == shown).to_string()}
                 data-testid={format!("inspect-{}", page.id())}
-                onclick={props.choose.reform(move |_: MouseEvent| page)}>
+                onclick={choose.reform(move |_: MouseEvent| page)}>
                 { page.title(strings) }
             </button>
         }
     };
-    html! { <div class="tabs" role="tablist">{ for props.pages.iter().copied().map(button) }</div> }
+    html! { <div class="tabs" role="tablist">{ for pages.iter().copied().map(button) }</div> }
 }
 
 #[derive(Properties, PartialEq)]
@@ -213,16 +196,8 @@ fn Yaml(props: &YamlProps) -> Html {
     }
 }
 
-#[derive(Properties, PartialEq)]
-struct EventListProps {
-    events: Vec<EventRow>,
-    now_ms: i64,
-}
-
-#[component]
-fn EventList(props: &EventListProps) -> Html {
-    let strings = use_strings();
-    if props.events.is_empty() {
+fn event_list(events: &[EventRow], now_ms: i64, strings: &'static Strings) -> Html {
+    if events.is_empty() {
         return html! { <p class="nothing soft">{ strings.no_events }</p> };
     }
     let row = |event: &EventRow| {
@@ -238,26 +213,18 @@ fn EventList(props: &EventListProps) -> Html {
                     <strong>{ &event.reason }{ times }</strong>
                     <span class="soft">{ &event.source }</span>
                     <span class="soft numbers">
-                        { format::human_duration(props.now_ms - event.last_ms) }
+                        { format::human_duration(now_ms - event.last_ms) }
                     </span>
                 </div>
                 <p>{ &event.message }</p>
             </li>
         }
     };
-    html! { <ol class="events">{ for props.events.iter().rev().map(row) }</ol> }
+    html! { <ol class="events">{ for events.iter().rev().map(row) }</ol> }
 }
 
-#[derive(Properties, PartialEq)]
-struct LogsProps {
-    logs: Vec<ContainerLog>,
-    epoch_ms: i64,
-}
-
-#[component]
-fn Logs(props: &LogsProps) -> Html {
-    let strings = use_strings();
-    if props.logs.iter().all(|log| log.lines.is_empty()) {
+fn logs(logs: &[ContainerLog], epoch_ms: i64, strings: &'static Strings) -> Html {
+    if logs.iter().all(|log| log.lines.is_empty()) {
         return html! { <p class="nothing soft">{ strings.no_logs }</p> };
     }
     let one = |log: &ContainerLog| {
@@ -265,7 +232,7 @@ fn Logs(props: &LogsProps) -> Html {
             html! {
                 <div class="log-line">
                     <span class="soft numbers">
-                        { format::clock_precise(line.time_ms - props.epoch_ms) }
+                        { format::clock_precise(line.time_ms - epoch_ms) }
                     </span>
                     <span>{ &line.text }</span>
                 </div>
@@ -284,67 +251,36 @@ fn Logs(props: &LogsProps) -> Html {
             </section>
         }
     };
-    let logs = props.logs.iter().filter(|log| !log.lines.is_empty());
+    let logs = logs.iter().filter(|log| !log.lines.is_empty());
     html! { <>{ for logs.map(one) }</> }
 }
 
-#[derive(Properties, PartialEq)]
-struct VerbsProps {
-    object: ObjectRef,
-    tables: Tables,
-    gone: bool,
-    send: Callback<Intent>,
-}
-
 /// What can be done with the object.
-#[component]
-fn Verbs(props: &VerbsProps) -> Html {
-    let strings = use_strings();
-    let object = props.object.clone();
-    let delete = props.send.reform(move |_: MouseEvent| {
-        Intent::Send(Command::DeleteObject { object: object.clone() })
-    });
-    let workload = props.tables.workload(&props.object);
-    let node = props.tables.nodes.get(props.object.name.as_str());
-    let node = node.filter(|_| props.object.kind == "Node");
+fn verbs(
+    object: &ObjectRef,
+    tables: &Tables,
+    gone: bool,
+    strings: &'static Strings,
+    send: &Callback<Intent>,
+) -> Html {
+    let delete = Intent::Send(Command::DeleteObject { object: object.clone() });
+    let node = tables.nodes.get(object.name.as_str()).filter(|_| object.kind == "Node");
     html! {
         <footer class="panel-foot verbs">
-            if let Some(row) = workload {
-                <Scale object={props.object.clone()} replicas={row.desired}
-                    send={props.send.clone()} />
+            if let Some(row) = tables.workload(object) {
+                <Scale key={row.uid.clone()} object={object.clone()} replicas={row.desired} {strings}
+                    send={send.clone()} />
             }
             if let Some(node) = node {
-                <FailButton name={node.name.clone()} failed={node.failed}
-                    send={props.send.clone()} />
+                <button type="button" class="button" onclick={say(send, fault(node))}
+                    data-testid="fail-node">
+                    { Icon::Fault.html() }
+                    { if node.failed { strings.recover } else { strings.fail } }
+                </button>
             }
-            <button type="button" class="button danger" onclick={delete} disabled={props.gone}
+            <button type="button" class="button danger" onclick={say(send, delete)} disabled={gone}
                 data-testid="delete-object">{ Icon::Delete.html() }{ strings.delete }</button>
         </footer>
-    }
-}
-
-#[derive(Properties, PartialEq)]
-struct FailProps {
-    name: String,
-    failed: bool,
-    send: Callback<Intent>,
-}
-
-#[component]
-fn FailButton(props: &FailProps) -> Html {
-    let strings = use_strings();
-    let (name, failed) = (props.name.clone(), props.failed);
-    let onclick = props.send.reform(move |_: MouseEvent| {
-        let name = name.clone();
-        Intent::Send(match failed {
-            true => Command::RecoverNode { name },
-            false => Command::FailNode { name },
-        })
-    });
-    html! {
-        <button type="button" class="button" {onclick} data-testid="fail-node">
-            { Icon::Fault.html() }{ if failed { strings.recover } else { strings.fail } }
-        </button>
     }
 }
 
@@ -352,6 +288,7 @@ fn FailButton(props: &FailProps) -> Html {
 struct ScaleProps {
     object: ObjectRef,
     replicas: u32,
+    strings: &'static Strings,
     send: Callback<Intent>,
 }
 
@@ -360,7 +297,7 @@ const MOST_REPLICAS: u32 = 5000;
 
 #[component]
 fn Scale(props: &ScaleProps) -> Html {
-    let strings = use_strings();
+    let strings = props.strings;
     let wanted = use_state_eq(|| props.replicas);
     {
         let wanted = wanted.clone();

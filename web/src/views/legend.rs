@@ -2,13 +2,12 @@
 
 use yew::prelude::*;
 
-use super::parts::{state_glyph, state_word, use_strings};
+use super::parts::{state_glyph, state_word};
 use crate::map::palette::STATES;
+use crate::strings::Strings;
 
 /// The key to the map.
-#[component]
-pub fn Legend() -> Html {
-    let strings = use_strings();
+pub fn legend(strings: &'static Strings) -> Html {
     html! {
         <ul class="legend" aria-label={strings.legend} data-testid="legend">
             { for STATES.map(|state| html! {

@@ -3,49 +3,57 @@
 use std::rc::Rc;
 
 use protocol::{Command, NodeRow};
-use serde::Deserialize;
-use wasm_bindgen::JsCast;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{HtmlElement, HtmlSelectElement, Node};
 use yew::prelude::*;
 
 use super::Intent;
-use super::parts::{Icon, use_strings};
-use crate::model::Tables;
-use crate::strings::Language;
+use super::parts::{Icon, say, when};
+use crate::map::natural_key;
+use crate::model::{Table, ordered};
+use crate::strings::{Language, Strings};
 
 /// An example that can be put into the editor.
-#[derive(Deserialize, Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Example {
     /// Its file is `examples/ID.yaml`.
-    pub id: String,
-    title: Words,
-    summary: Words,
-}
-
-#[derive(Deserialize, Clone, PartialEq, Debug)]
-struct Words {
-    en: String,
-    zh: String,
-}
-
-impl Words {
-    fn in_language(&self, language: Language) -> &str {
-        match language {
-            Language::English => &self.en,
-            Language::Chinese => &self.zh,
-        }
-    }
+    pub id: AttrValue,
+    /// Its title, in English and Chinese.
+    title: [AttrValue; 2],
+    /// What there is to see, in both.
+    summary: [AttrValue; 2],
 }
 
 impl Example {
+    /// The list in `examples/index.json`.
+    pub fn list(json: &str) -> Option<Vec<Example>> {
+        let list: js_sys::Array = js_sys::JSON::parse(json).ok()?.dyn_into().ok()?;
+        let field = |value: &JsValue, name: &str| js_sys::Reflect::get(value, &name.into()).ok();
+        let text =
+            |value: &JsValue, name: &str| field(value, name)?.as_string().map(AttrValue::from);
+        let words = |value: &JsValue, name: &str| {
+            let both = field(value, name)?;
+            Some([text(&both, "en")?, text(&both, "zh")?])
+        };
+        list.iter()
+            .map(|value| {
+                Some(Example {
+                    id: text(&value, "id")?,
+                    title: words(&value, "title")?,
+                    summary: words(&value, "summary")?,
+                })
+            })
+            .collect()
+    }
+
     /// Its title.
     pub fn title(&self, language: Language) -> AttrValue {
-        self.title.in_language(language).to_owned().into()
+        self.title[language as usize].clone()
     }
 
     /// What there is to see.
     pub fn summary(&self, language: Language) -> AttrValue {
-        self.summary.in_language(language).to_owned().into()
+        self.summary[language as usize].clone()
     }
 }
 
@@ -53,17 +61,17 @@ impl Example {
 #[derive(Properties, PartialEq)]
 pub struct MenuProps {
     /// Words on the button.
-    pub label: AttrValue,
+    pub label: &'static str,
     /// Picture on the button.
     #[prop_or_default]
     pub icon: Option<Icon>,
     /// For tests.
-    pub testid: AttrValue,
+    pub testid: &'static str,
     /// Where the panel opens: `up`, `left` or nothing.
     #[prop_or_default]
-    pub class: Classes,
-    /// The panel's content.
-    pub children: Children,
+    pub class: &'static str,
+    /// The panel's content, asked for only while it is open.
+    pub content: Callback<(), Html>,
 }
 
 /// A button that opens a panel. A click on a `[data-closes]` element within closes it.
@@ -108,151 +116,131 @@ pub fn Menu(props: &MenuProps) -> Html {
         })
     };
     html! {
-        <div class={classes!("menu", props.class.clone())} {onfocusout} {onkeydown}>
+        <div class={classes!("menu", props.class)} {onfocusout} {onkeydown}>
             <button type="button" ref={button} class="menu-button" onclick={toggle}
                 aria-expanded={open.to_string()} aria-haspopup="true"
-                data-testid={&props.testid} title={&props.label} aria-label={&props.label}>
+                data-testid={props.testid} title={props.label} aria-label={props.label}>
                 { for props.icon.map(Icon::html) }
-                <span class="menu-label">{ &props.label }</span>
+                <span class="menu-label">{ props.label }</span>
             </button>
             if *open {
-                <div class="menu-panel" tabindex="-1" {onclick}>{ for props.children.iter() }</div>
+                <div class="menu-panel" tabindex="-1" {onclick}>{ props.content.emit(()) }</div>
             }
         </div>
     }
 }
 
-/// Properties of [`Examples`].
-#[derive(Properties, PartialEq)]
-pub struct ExamplesProps {
-    /// All of them.
-    pub examples: Rc<Vec<Example>>,
-    /// Where intents go.
-    pub send: Callback<Intent>,
-}
-
 /// The menu of examples.
-#[component]
-pub fn Examples(props: &ExamplesProps) -> Html {
-    let strings = use_strings();
-    let language = use_context::<Language>().unwrap_or_default();
-    let item = |example: &Example| {
-        let id = AttrValue::from(example.id.clone());
-        let testid = format!("example-{id}");
-        let onclick = props
-            .send
-            .reform(move |_: MouseEvent| Intent::Example { id: id.clone(), apply: false });
-        html! {
-            <button type="button" key={example.id.clone()} class="menu-item two-lines"
-                data-closes="" data-testid={testid} {onclick}>
-                <strong>{ example.title(language) }</strong>
-                <span>{ example.summary(language) }</span>
-            </button>
-        }
-    };
+pub fn examples_menu(
+    examples: &Rc<Vec<Example>>,
+    language: Language,
+    send: &Callback<Intent>,
+) -> Html {
+    let strings = language.strings();
+    let (examples, send) = (Rc::clone(examples), send.clone());
+    let content = Callback::from(move |()| {
+        let item = |example: &Example| {
+            let onclick = say(&send, Intent::Example { id: example.id.clone(), apply: false });
+            html! {
+                <button type="button" class="menu-item" data-closes="" {onclick}
+                    data-testid={format!("example-{}", example.id)}>
+                    <strong>{ example.title(language) }</strong>
+                    <span>{ example.summary(language) }</span>
+                </button>
+            }
+        };
+        html! { <>{ for examples.iter().map(item) }</> }
+    });
     html! {
-        <Menu label={strings.examples} icon={Icon::Document} testid="examples-menu">
-            { for props.examples.iter().map(item) }
-        </Menu>
+        <Menu label={strings.examples} icon={Icon::Document} testid="examples-menu" {content} />
     }
 }
 
-/// Properties of [`Faults`].
-#[derive(Properties, PartialEq)]
-pub struct FaultsProps {
-    /// The cluster.
-    pub tables: Tables,
-    /// Where intents go.
-    pub send: Callback<Intent>,
+/// Stops a node's kubelet, or starts it again.
+pub fn fault(node: &NodeRow) -> Intent {
+    let name = node.name.clone();
+    Intent::Send(match node.failed {
+        true => Command::RecoverNode { name },
+        false => Command::FailNode { name },
+    })
 }
 
 /// The menu of things that can go wrong.
-#[component]
-pub fn Faults(props: &FaultsProps) -> Html {
-    let strings = use_strings();
-    let mut nodes: Vec<&Rc<NodeRow>> = props.tables.nodes.values().collect();
-    nodes.sort_unstable_by(|left, right| crate::map::natural(&left.name, &right.name));
-    let item = |node: &&Rc<NodeRow>| {
-        let (name, failed) = (node.name.clone(), node.failed);
-        let onclick = props.send.reform(move |_: MouseEvent| {
-            let name = name.clone();
-            Intent::Send(if failed {
-                Command::RecoverNode { name }
-            } else {
-                Command::FailNode { name }
-            })
-        });
-        html! {
-            <div class="menu-row" key={node.name.clone()}>
-                <span class="menu-row-name">{ &node.name }</span>
-                <span class="soft">{ &node.status }</span>
-                <button type="button" class="button small" {onclick}
-                    data-testid={format!("fault-{}", node.name)}>
-                    { if failed { strings.recover } else { strings.fail } }
-                </button>
-            </div>
-        }
-    };
-    html! {
-        <Menu label={strings.faults} icon={Icon::Fault} testid="faults-menu" class="left">
-            <p class="menu-text">{ strings.faults_text }</p>
-            <div class="menu-scroll">{ for nodes.iter().map(item) }</div>
-        </Menu>
-    }
-}
-
-/// Properties of [`ClusterMenu`].
-#[derive(Properties, PartialEq)]
-pub struct ClusterMenuProps {
-    /// Seed in force.
-    pub seed: u64,
-    /// Nodes in force.
-    pub nodes: u32,
-    /// Where intents go.
-    pub send: Callback<Intent>,
-}
-
-/// The menu that builds a fresh cluster.
-#[component]
-pub fn ClusterMenu(props: &ClusterMenuProps) -> Html {
-    let strings = use_strings();
-    let nodes = use_state_eq(|| props.nodes);
-    let onchange = {
-        let nodes = nodes.clone();
-        Callback::from(move |event: Event| {
-            let select = event.target().and_then(|t| t.dyn_into::<HtmlSelectElement>().ok());
-            if let Some(count) = select.and_then(|select| select.value().parse().ok()) {
-                nodes.set(count);
+pub fn faults_menu(
+    nodes: &Table<NodeRow>,
+    strings: &'static Strings,
+    send: &Callback<Intent>,
+) -> Html {
+    let (nodes, send) = (nodes.clone(), send.clone());
+    let content = Callback::from(move |()| {
+        let sorted = ordered(nodes.values().collect(), |node| natural_key(&node.name));
+        let item = |node: &Rc<NodeRow>| {
+            html! {
+                <div class="menu-row">
+                    <span class="menu-row-name">{ &node.name }</span>
+                    <span class="soft">{ &node.status }</span>
+                    <button type="button" class="button small" onclick={say(&send, fault(node))}
+                        data-testid={format!("fault-{}", node.name)}>
+                        { if node.failed { strings.recover } else { strings.fail } }
+                    </button>
+                </div>
             }
-        })
-    };
-    let (seed, count) = (props.seed, *nodes);
-    let again = props.send.reform(move |_: MouseEvent| Intent::Boot { seed, nodes: count });
-    let other = props
-        .send
-        .reform(move |_: MouseEvent| Intent::Boot { seed: seed.wrapping_add(1), nodes: count });
-    let option = |number: u32| {
-        html! { <option value={number.to_string()} selected={number == count}>{ number }</option> }
-    };
+        };
+        html! {
+            <>
+                <p class="menu-text">{ strings.faults_text }</p>
+                <div class="menu-scroll">{ for sorted.into_iter().map(item) }</div>
+            </>
+        }
+    });
     html! {
-        <Menu label={strings.cluster} testid="cluster-menu" icon={Icon::Down}>
-            <p class="menu-text">{ strings.cluster_text }</p>
-            <label class="menu-row">
-                <span class="menu-row-name">{ strings.nodes }</span>
-                <select data-testid="cluster-nodes" {onchange}>
-                    { for [1, 2, 3, 5, 10, 30, 100].map(option) }
-                </select>
-            </label>
-            <div class="menu-row">
-                <span class="menu-row-name">{ strings.seed }</span>
-                <code>{ seed }</code>
-            </div>
-            <div class="menu-row end">
-                <button type="button" class="button small" data-closes="" onclick={other}
-                    data-testid="cluster-new-seed">{ strings.other_seed }</button>
-                <button type="button" class="button small primary" data-closes="" onclick={again}
-                    data-testid="cluster-boot">{ strings.new_cluster }</button>
-            </div>
-        </Menu>
+        <Menu label={strings.faults} icon={Icon::Fault} testid="faults-menu" class="left" {content} />
     }
+}
+
+/// The menu that builds a fresh cluster. A change of the number of nodes builds one at once.
+pub fn cluster_menu(
+    seed: u64,
+    nodes: u32,
+    strings: &'static Strings,
+    send: &Callback<Intent>,
+) -> Html {
+    let send = send.clone();
+    let content = Callback::from(move |()| {
+        let onchange = when(&send, move |event: Event| {
+            let select: HtmlSelectElement = event.target()?.dyn_into().ok()?;
+            Some(Intent::Boot { seed, nodes: select.value().parse().ok()? })
+        });
+        let option = |number: u32| {
+            let selected = number == nodes;
+            html! { <option value={number.to_string()} {selected}>{ number }</option> }
+        };
+        let boot = |seed: u64| say(&send, Intent::Boot { seed, nodes });
+        html! {
+            <>
+                <p class="menu-text">{ strings.cluster_text }</p>
+                <label class="menu-row">
+                    <span class="menu-row-name">{ strings.nodes }</span>
+                    <select data-testid="cluster-nodes" {onchange}>
+                        { for [1, 2, 3, 5, 10, 30, 100].map(option) }
+                    </select>
+                </label>
+                <div class="menu-row">
+                    <span class="menu-row-name">{ strings.seed }</span>
+                    <code>{ seed }</code>
+                </div>
+                <div class="menu-row end">
+                    <button type="button" class="button small" data-closes=""
+                        onclick={boot(seed.wrapping_add(1))} data-testid="cluster-new-seed">
+                        { strings.other_seed }
+                    </button>
+                    <button type="button" class="button small primary" data-closes=""
+                        onclick={boot(seed)} data-testid="cluster-boot">
+                        { strings.new_cluster }
+                    </button>
+                </div>
+            </>
+        }
+    });
+    html! { <Menu label={strings.cluster} testid="cluster-menu" icon={Icon::Down} {content} /> }
 }

@@ -3,7 +3,8 @@
 use yew::prelude::*;
 
 use super::Intent;
-use super::parts::{Icon, IconButton, use_strings};
+use super::parts::{Icon, icon_button, say};
+use crate::strings::Strings;
 
 /// What happened.
 #[derive(Clone, PartialEq, Debug)]
@@ -16,20 +17,9 @@ pub enum Notice {
     Refused(AttrValue),
 }
 
-/// Properties of [`NoticeBar`].
-#[derive(Properties, PartialEq)]
-pub struct NoticeProps {
-    /// What happened.
-    pub notice: Notice,
-    /// Where intents go.
-    pub send: Callback<Intent>,
-}
-
 /// A notice over the map.
-#[component]
-pub fn NoticeBar(props: &NoticeProps) -> Html {
-    let strings = use_strings();
-    let (title, text, detail, restart) = match &props.notice {
+pub fn notice_bar(notice: &Notice, strings: &'static Strings, send: &Callback<Intent>) -> Html {
+    let (title, text, detail, restart) = match notice {
         Notice::Trapped(detail) => (strings.trap_title, strings.trap_text, detail, false),
         Notice::Broken(detail) => (strings.broken_title, strings.broken_text, detail, true),
         Notice::Refused(detail) => (strings.refused, "", detail, false),
@@ -43,12 +33,11 @@ pub fn NoticeBar(props: &NoticeProps) -> Html {
             </div>
             if restart {
                 <button type="button" class="button small primary" data-testid="restart"
-                    onclick={props.send.reform(|_: MouseEvent| Intent::Restart)}>
+                    onclick={say(send, Intent::Restart)}>
                     { strings.restart }
                 </button>
             }
-            <IconButton icon={Icon::Close} label={strings.dismiss} testid="dismiss"
-                onclick={props.send.reform(|()| Intent::Dismiss)} />
+            { icon_button(Icon::Close, strings.dismiss, "dismiss", "", say(send, Intent::Dismiss)) }
         </div>
     }
 }

@@ -3,14 +3,9 @@
 use protocol::PodState;
 use yew::prelude::*;
 
+use super::Intent;
 use crate::map::palette::state_name;
-use crate::strings::{Language, Strings};
-
-/// The interface's words in the language in force.
-#[hook]
-pub fn use_strings() -> &'static Strings {
-    use_context::<Language>().unwrap_or_default().strings()
-}
+use crate::strings::Strings;
 
 /// One of our own icons: a path in a 16 × 16 square, drawn with the text's colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -128,37 +123,25 @@ pub fn state_glyph(state: PodState) -> Html {
     }
 }
 
-/// Properties of [`IconButton`].
-#[derive(Properties, PartialEq)]
-pub struct IconButtonProps {
-    /// The picture.
-    pub icon: Icon,
-    /// What it does: its accessible name and its tooltip.
-    pub label: AttrValue,
-    /// What happens.
-    pub onclick: Callback<()>,
-    /// For tests.
-    #[prop_or_default]
-    pub testid: AttrValue,
-    /// More classes.
-    #[prop_or_default]
-    pub class: Classes,
-    /// Whether it can be pressed.
-    #[prop_or_default]
-    pub disabled: bool,
-}
-
-/// A button with a picture and no words.
-#[component]
-pub fn IconButton(props: &IconButtonProps) -> Html {
-    let onclick = props.onclick.reform(|_: MouseEvent| ());
+/// A button with a picture and no words; `label` is its accessible name and its tooltip.
+pub fn icon_button(
+    icon: Icon,
+    label: &'static str,
+    testid: &'static str,
+    class: &'static str,
+    onclick: Callback<MouseEvent>,
+) -> Html {
     html! {
-        <button type="button" class={classes!("icon-button", props.class.clone())}
-            aria-label={&props.label} title={&props.label} data-testid={&props.testid}
-            disabled={props.disabled} {onclick}>
-            { props.icon.html() }
+        <button type="button" class={classes!("icon-button", class)} aria-label={label}
+            title={label} data-testid={testid} {onclick}>
+            { icon.html() }
         </button>
     }
+}
+
+/// A callback that always says the same.
+pub fn say(send: &Callback<Intent>, intent: Intent) -> Callback<MouseEvent> {
+    send.reform(move |_: MouseEvent| intent.clone())
 }
 
 /// A word for a state, in the interface's language.

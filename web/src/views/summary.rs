@@ -9,43 +9,32 @@ use protocol::{
 use yew::prelude::*;
 
 use super::Intent;
-use super::parts::{state_glyph, state_word, use_strings};
+use super::parts::{say, state_glyph, state_word};
 use crate::format;
-use crate::model::{Tables, node_ref, pod_ref};
+use crate::model::{Tables, node_ref, ordered, pod_ref};
 use crate::strings::Strings;
 
-/// Properties of [`Summary`].
-#[derive(Properties, PartialEq)]
-pub struct SummaryProps {
-    /// The object.
-    pub object: ObjectRef,
-    /// What the engine says of it.
-    pub detail: Option<Rc<Detail>>,
-    /// The rows.
-    pub tables: Tables,
-    /// The virtual clock, to the second.
-    pub now_ms: i64,
-    /// Where intents go.
-    pub send: Callback<Intent>,
-}
-
-/// The summary.
-#[component]
-pub fn Summary(props: &SummaryProps) -> Html {
-    let strings = use_strings();
-    let page = Words { strings, now_ms: props.now_ms, send: &props.send };
-    let tables = &props.tables;
-    let facts = if let Some(pod) = tables.pod(&props.object) {
+/// The page: `detail` is what the engine says of the object, the tables hold its row.
+pub fn summary(
+    object: &ObjectRef,
+    detail: Option<&Detail>,
+    tables: &Tables,
+    now_ms: i64,
+    strings: &'static Strings,
+    send: &Callback<Intent>,
+) -> Html {
+    let page = Words { strings, now_ms, send };
+    let facts = if let Some(pod) = tables.pod(object) {
         page.pod(pod)
-    } else if let Some(row) = tables.workload(&props.object) {
+    } else if let Some(row) = tables.workload(object) {
         page.workload(row, tables)
-    } else if props.object.kind == "Node" {
-        let node = tables.nodes.get(props.object.name.as_str());
+    } else if object.kind == "Node" {
+        let node = tables.nodes.get(object.name.as_str());
         node.map(|node| page.node(node, tables)).unwrap_or_default()
     } else {
-        page.other(&props.object, tables)
+        page.other(object, tables)
     };
-    let conditions = props.detail.as_ref().map(|detail| detail.conditions.as_slice());
+    let conditions = detail.map(|detail| detail.conditions.as_slice());
     html! {
         <div class="summary">
             { facts }
@@ -84,7 +73,7 @@ impl Words<'_> {
 
     fn link(&self, object: ObjectRef) -> Html {
         let name = object.name.clone();
-        let onclick = self.send.reform(move |_: MouseEvent| Intent::Select(object.clone()));
+        let onclick = say(self.send, Intent::Select(object));
         html! { <button type="button" class="link" {onclick}>{ name }</button> }
     }
 
@@ -173,7 +162,7 @@ impl Words<'_> {
                 && owns(child.owner.as_ref(), &row.object)
         });
         let children: Vec<_> = children.cloned().collect();
-        let mut pods: Vec<Rc<PodRow>> = tables
+        let pods: Vec<Rc<PodRow>> = tables
             .pods
             .values()
             .filter(|pod| {
@@ -183,7 +172,7 @@ impl Words<'_> {
             })
             .cloned()
             .collect();
-        pods.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        let pods = ordered(pods, |pod| pod.name.clone());
         let share = format::fraction(i64::from(row.ready), i64::from(row.desired));
         html! {
             <>
@@ -240,13 +229,13 @@ impl Words<'_> {
 
     fn node(&self, node: &NodeRow, tables: &Tables) -> Html {
         let strings = self.strings;
-        let mut pods: Vec<Rc<PodRow>> = tables
+        let pods: Vec<Rc<PodRow>> = tables
             .pods
             .values()
             .filter(|pod| pod.node.as_deref() == Some(node.name.as_str()))
             .cloned()
             .collect();
-        pods.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+        let pods = ordered(pods, |pod| pod.name.clone());
         let (used, all) = (&node.requested, &node.allocatable);
         let share = |label: &'static str, used: i64, all: i64, show: fn(i64) -> String| {
             html! {
@@ -349,7 +338,7 @@ fn requests(resources: &Resources) -> String {
 fn meter(share: f64) -> Html {
     html! {
         <div class="meter" aria-hidden="true">
-            <div class="meter-fill" ~style={format!("width:{:.1}%", share * 100.0)} />
+            <div class="meter-fill" ~style={format!("width:{}%", (share * 100.0).round() as i32)} />
         </div>
     }
 }

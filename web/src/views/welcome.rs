@@ -1,17 +1,15 @@
 //! What stands over the map before there is anything on it: first the control plane coming up,
 //! then what one can do with an empty cluster.
 
-use std::rc::Rc;
-
 use protocol::ConditionStatus;
 use yew::prelude::*;
 
 use super::Intent;
 use super::menus::Example;
-use super::parts::{Icon, use_strings};
+use super::parts::{Icon, say};
 use crate::browser;
 use crate::model::World;
-use crate::strings::Language;
+use crate::strings::{Language, Strings};
 
 /// How far the cluster has come up.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -48,18 +46,8 @@ impl Progress {
     }
 }
 
-/// Properties of [`BootScreen`].
-#[derive(Properties, PartialEq)]
-pub struct BootProps {
-    /// How far it has come.
-    pub progress: Progress,
-}
-
 /// The control plane coming up.
-#[component]
-pub fn BootScreen(props: &BootProps) -> Html {
-    let strings = use_strings();
-    let now = &props.progress;
+pub fn boot_screen(now: &Progress, strings: &'static Strings) -> Html {
     let count = |part: usize| match now.wanted {
         0 => String::new(),
         wanted => format!("{} / {wanted}", part.min(wanted)),
@@ -90,22 +78,11 @@ pub fn BootScreen(props: &BootProps) -> Html {
     }
 }
 
-/// Properties of [`Welcome`].
-#[derive(Properties, PartialEq)]
-pub struct WelcomeProps {
-    /// All examples; the first three are shown.
-    pub examples: Rc<Vec<Example>>,
-    /// Where intents go.
-    pub send: Callback<Intent>,
-}
-
 /// What one can do with an empty cluster.
-#[component]
-pub fn Welcome(props: &WelcomeProps) -> Html {
-    let strings = use_strings();
-    let language = use_context::<Language>().unwrap_or_default();
+pub fn welcome(examples: &[Example], language: Language, send: &Callback<Intent>) -> Html {
+    let strings = language.strings();
     let paste = {
-        let send = props.send.clone();
+        let send = send.clone();
         Callback::from(move |_: MouseEvent| {
             if browser::matches_media("(max-width: 999px)") {
                 send.emit(Intent::Sheet(super::Sheet::Editor));
@@ -116,10 +93,9 @@ pub fn Welcome(props: &WelcomeProps) -> Html {
     let card = |example: &Example| {
         let id = AttrValue::from(example.id.clone());
         let testid = format!("card-{id}");
-        let onclick =
-            props.send.reform(move |_: MouseEvent| Intent::Example { id: id.clone(), apply: true });
+        let onclick = say(send, Intent::Example { id, apply: true });
         html! {
-            <button type="button" class="example-card" key={example.id.clone()} {onclick}
+            <button type="button" class="example-card" {onclick}
                 data-testid={testid}>
                 <strong>{ example.title(language) }</strong>
                 <span>{ example.summary(language) }</span>
@@ -132,7 +108,7 @@ pub fn Welcome(props: &WelcomeProps) -> Html {
             <div class="welcome-box">
                 <h2>{ strings.welcome_title }</h2>
                 <p class="soft">{ strings.welcome_text }</p>
-                <div class="cards">{ for props.examples.iter().take(3).map(card) }</div>
+                <div class="cards">{ for examples.iter().take(3).map(card) }</div>
                 <button type="button" class="link with-icon" onclick={paste} data-testid="paste">
                     { Icon::Document.html() }{ strings.paste }
                 </button>
