@@ -14,6 +14,7 @@ use yew::prelude::*;
 use super::Intent;
 use super::parts::{state_glyph, state_word};
 use crate::browser;
+use crate::format;
 use crate::map::paint::{self, Brush, Outlines};
 use crate::map::palette::Palette;
 use crate::map::{Direction, Motion, Point, Rect, Scene, Target, Viewport, step};
@@ -255,20 +256,25 @@ impl ClusterMap {
 
     fn tooltip(&self, context: &Context<Self>, strings: &'static Strings) -> Html {
         let Some((target, at)) = &self.hovered else { return Html::default() };
-        let Target::Pod(uid) = target else { return Html::default() };
-        let Some(pod) = context.props().pods.get(uid) else { return Html::default() };
+        let props = context.props();
+        let words = match target {
+            Target::Pod(uid) => props.pods.get(uid).map(|pod| pod_words(pod, strings)),
+            Target::Node(name) => {
+                props.nodes.get(name).filter(|_| self.on_heading(*at)).map(node_words)
+            }
+        };
+        let Some(words) = words else { return Html::default() };
         let width = self.scene.layout().viewport.width;
         let (x, y) = ((at.x + 14.0).min(width - 252.0).max(4.0), at.y + 18.0);
         html! {
-            <div class="tooltip" role="tooltip" ~style={format!("left:{}px;top:{}px", x as i32, y as i32)}>
-                <strong>{ &pod.name }</strong>
-                <span class="tooltip-state">
-                    { state_glyph(pod.state) }{ state_word(strings, pod.state) }
-                    if pod.status != "Running" { <span class="soft">{ &pod.status }</span> }
-                </span>
-                if !pod.message.is_empty() { <span class="soft clip">{ &pod.message }</span> }
-            </div>
+            <div class="tooltip" role="tooltip"
+                ~style={format!("left:{}px;top:{}px", x as i32, y as i32)}>{ words }</div>
         }
+    }
+
+    fn on_heading(&self, at: Point) -> bool {
+        let point = self.on_map(at);
+        self.scene.layout().panel_at(point).is_some_and(|panel| panel.head.contains(point))
     }
 
     fn sync(&mut self, props: &MapProps) {
@@ -423,6 +429,35 @@ impl ClusterMap {
         } else if rect.bottom() > top + height - 8.0 {
             element.set_scroll_top((rect.bottom() - height + 8.0) as i32);
         }
+    }
+}
+
+fn pod_words(pod: &Rc<PodRow>, strings: &'static Strings) -> Html {
+    html! {
+        <>
+            <strong>{ &pod.name }</strong>
+            <span class="tooltip-state">
+                { state_glyph(pod.state) }{ state_word(strings, pod.state) }
+                if pod.status != "Running" { <span class="soft">{ &pod.status }</span> }
+            </span>
+            if !pod.message.is_empty() { <span class="soft clip">{ &pod.message }</span> }
+        </>
+    }
+}
+
+fn node_words(node: &Rc<NodeRow>) -> Html {
+    let (used, all) = (&node.requested, &node.allocatable);
+    let share = |name: &'static str, used: String, all: String| {
+        html! { <span class="soft numbers">{ format!("{name} {used} / {all}") }</span> }
+    };
+    html! {
+        <>
+            <strong>{ &node.name }</strong>
+            <span>{ &node.status }</span>
+            { share("cpu", format::cpu(used.cpu_milli), format::cpu(all.cpu_milli)) }
+            { share("memory", format::memory(used.memory_bytes), format::memory(all.memory_bytes)) }
+            { share("pods", used.pods.to_string(), all.pods.to_string()) }
+        </>
     }
 }
 

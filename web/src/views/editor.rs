@@ -129,10 +129,10 @@ struct ColouredProps {
 
 #[component]
 fn Coloured(props: &ColouredProps) -> Html {
-    let lines = highlight::lines(&props.text);
-    if lines.len() > COLOURED_LINES {
+    if props.text.split('\n').count() > COLOURED_LINES {
         return html! { <pre class="coloured" aria-hidden="true">{ &props.text }{ "\n" }</pre> };
     }
+    let lines = highlight::lines(&props.text);
     let piece = |&(piece, text): &(highlight::Piece, &str)| match piece {
         highlight::Piece::Plain => html! { { text.to_owned() } },
         piece => html! { <span class={piece.class()}>{ text.to_owned() }</span> },

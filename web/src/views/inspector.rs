@@ -99,7 +99,8 @@ pub fn Inspector(props: &InspectorProps) -> Html {
         <>
             { head(object, &props.tables, gone, strings, &props.send) }
             { page_tabs(pages, shown, &choose, strings) }
-            <div class="inspector-body" role="tabpanel" data-testid={format!("page-{}", shown.id())}>
+            <div class="inspector-body" role="tabpanel"
+                data-testid={format!("page-{}", shown.id())}>
                 { body }
             </div>
             { verbs(object, &props.tables, gone, strings, &props.send) }
@@ -268,8 +269,8 @@ fn verbs(
     html! {
         <footer class="panel-foot verbs">
             if let Some(row) = tables.workload(object) {
-                <Scale key={row.uid.clone()} object={object.clone()} replicas={row.desired} {strings}
-                    send={send.clone()} />
+                <Scale key={row.uid.clone()} object={object.clone()} replicas={row.desired}
+                    {strings} send={send.clone()} />
             }
             if let Some(node) = node {
                 <button type="button" class="button" onclick={say(send, fault(node))}

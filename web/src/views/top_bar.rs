@@ -107,11 +107,9 @@ fn speeds(chosen: f64, strings: &'static Strings, send: &Callback<Intent>) -> Ht
         Some(Intent::Speed(*SPEEDS.get(select.selected_index() as usize)?))
     });
     let option = |speed: f64| {
-        html! {
-            <option value={format::speed(speed)} selected={speed == chosen}>
-                { format::speed(speed) }
-            </option>
-        }
+        let words = format::speed(speed);
+        let number = words.trim_start_matches('×').to_owned();
+        html! { <option value={number} selected={speed == chosen}>{ words }</option> }
     };
     html! {
         <select class="speed" aria-label={strings.speed} title={strings.speed} data-testid="speed"
