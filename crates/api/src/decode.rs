@@ -70,8 +70,10 @@ pub enum Problem {
     },
     /// It is no object, or its kind or version is not a text.
     NoTypeMeta {
-        /// Why, in the words of Go's decoder.
-        reason: String,
+        /// What it is: `string`, `array` …
+        found: &'static str,
+        /// The field that is not a text; `None` when the whole is no object.
+        field: Option<&'static str>,
     },
     /// There is no such kind.
     NoMatch {
@@ -108,7 +110,8 @@ impl fmt::Display for Problem {
             Problem::MissingVersion { data } => {
                 write!(f, "Object 'apiVersion' is missing in '{data}'")
             }
-            Problem::NoTypeMeta { reason } => {
+            Problem::NoTypeMeta { found, field } => {
+                let reason = cannot_unmarshal(found, *field, TYPE_META, "");
                 write!(f, "couldn't get version/kind; json parse error: {reason}")
             }
             // Upstream: staging/src/k8s.io/apimachinery/pkg/api/meta/errors.go
@@ -161,6 +164,10 @@ impl DecodeError {
                 "resource mapping not found for name: {name:?} namespace: {namespace:?} from \
                  {file:?}: {self}\nensure CRDs are installed first"
             ),
+            Problem::NoTypeMeta { found, field } => {
+                let reason = cannot_unmarshal(found, *field, "unstructured.detector", "detector");
+                format!("unable to decode {file:?}: {reason}")
+            }
             _ => format!("unable to decode {file:?}: {self}"),
         }
     }
@@ -208,21 +215,34 @@ fn unknown_field(path: &str) -> String {
     format!("unknown field {path:?}")
 }
 
+/// The type that the API server reads kind and version into.
+const TYPE_META: &str = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind \
+                         string \"json:\\\"kind,omitempty\\\"\" }";
+
+/// The words of Go's decoder for a value, or a field of it, that is of the wrong type.
+fn cannot_unmarshal(found: &str, field: Option<&str>, whole: &str, name: &str) -> String {
+    match field {
+        None => format!("json: cannot unmarshal {found} into Go value of type {whole}"),
+        Some(field) => format!(
+            "json: cannot unmarshal {found} into Go struct field {name}.{field} of type string"
+        ),
+    }
+}
+
 /// The `apiVersion` and `kind` that a value names, each empty where it names none.
 fn type_meta(value: &Value) -> Result<(&str, &str), DecodeError> {
-    const STRUCT: &str = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind \
-                          string \"json:\\\"kind,omitempty\\\"\" }";
-    let refuse = |value: &Value, place: &str, path: &str| {
-        let reason = format!("json: cannot unmarshal {} into Go {place}", go::value_word(value));
-        DecodeError { problem: Problem::NoTypeMeta { reason }, paths: vec![path.to_string()] }
+    let refuse = |value: &Value, field: Option<&'static str>| {
+        let found = go::value_word(value);
+        let paths = vec![field.unwrap_or_default().to_string()];
+        DecodeError { problem: Problem::NoTypeMeta { found, field }, paths }
     };
     let Value::Object(fields) = value else {
-        return Err(refuse(value, &format!("value of type {STRUCT}"), ""));
+        return Err(refuse(value, None));
     };
-    let text = |name: &str| match fields.get(name) {
+    let text = |name: &'static str| match fields.get(name) {
         None | Some(Value::Null) => Ok(""),
         Some(Value::String(text)) => Ok(text.as_str()),
-        Some(other) => Err(refuse(other, &format!("struct field .{name} of type string"), name)),
+        Some(other) => Err(refuse(other, Some(name))),
     };
     Ok((text("apiVersion")?, text("kind")?))
 }

@@ -260,6 +260,21 @@ fn objects_without_a_kind_we_know_are_refused() {
         "resource mapping not found for name: \"a\" namespace: \"\" from \"pot.yaml\": no matches \
          for kind \"Pot\" in version \"v1\"\nensure CRDs are installed first"
     );
+    for (value, want) in [
+        (
+            json!(["a"]),
+            "unable to decode \"f\": json: cannot unmarshal array into Go value of type \
+             unstructured.detector",
+        ),
+        (
+            json!({"kind": 5}),
+            "unable to decode \"f\": json: cannot unmarshal number into Go struct field \
+             detector.kind of type string",
+        ),
+        (json!({}), "unable to decode \"f\": Object 'Kind' is missing in '{}'"),
+    ] {
+        assert_eq!(strict(value).for_file("f", "", ""), want);
+    }
 }
 
 #[test]

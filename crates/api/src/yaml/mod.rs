@@ -39,18 +39,44 @@ pub struct YamlError {
     pub column: u32,
     /// What is wrong, without the place.
     pub message: String,
+    origin: Origin,
+}
+
+/// What finds an error upstream, which decides how the error prints.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Origin {
+    /// The parser, which names a line.
+    Parser,
+    /// The decoder, which does not.
+    Decoder,
+    /// The conversion to JSON.
+    Converter,
 }
 
 impl YamlError {
     fn new(position: Position, message: impl Into<String>) -> Self {
-        YamlError { line: position.line, column: position.column, message: message.into() }
+        let Position { line, column } = position;
+        YamlError { line, column, message: message.into(), origin: Origin::Parser }
+    }
+
+    fn decoder(position: Position, message: impl Into<String>) -> Self {
+        YamlError { origin: Origin::Decoder, ..YamlError::new(position, message) }
+    }
+
+    fn converter(position: Position, message: impl Into<String>) -> Self {
+        YamlError { origin: Origin::Converter, ..YamlError::new(position, message) }
     }
 }
 
 impl fmt::Display for YamlError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (line, message) = (self.line, &self.message);
-        write!(f, "error converting YAML to JSON: yaml: line {line}: {message}")
+        f.write_str("error converting YAML to JSON: ")?;
+        match self.origin {
+            Origin::Parser => write!(f, "yaml: line {line}: {message}"),
+            Origin::Decoder => write!(f, "yaml: {message}"),
+            Origin::Converter => f.write_str(message),
+        }
     }
 }
 
@@ -135,7 +161,7 @@ pub fn documents(text: &str) -> Result<Vec<Document>, YamlError> {
 pub fn text_of(bytes: &[u8]) -> Result<&str, YamlError> {
     std::str::from_utf8(bytes).map_err(|error| {
         let before = String::from_utf8_lossy(&bytes[..error.valid_up_to()]);
-        YamlError::new(Position::after(&before), "invalid leading UTF-8 octet")
+        YamlError::decoder(Position::after(&before), "invalid leading UTF-8 octet")
     })
 }
 
@@ -150,7 +176,7 @@ fn refuse_control_characters(text: &str) -> Result<(), YamlError> {
         None => Ok(()),
         Some(index) => {
             let position = Position::after(&text[..index]);
-            Err(YamlError::new(position, "control characters are not allowed"))
+            Err(YamlError::decoder(position, "control characters are not allowed"))
         }
     }
 }

@@ -7,6 +7,8 @@ use k8s_openapi::ByteString;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 use serde_json::{Map, Value};
 
+use crate::field::go_quote;
+
 use super::scalar::{Scalar, resolve};
 use super::span::{MapEntry, Parts, Position, Span, number};
 use super::{Document, MAX_ALIAS_NODES, MAX_BYTES, MAX_DEPTH, MAX_DOCUMENTS, YamlError};
@@ -76,6 +78,8 @@ struct OpenMap {
 enum Key {
     Named(String, Position),
     Merge(Position),
+    /// Not allowed, but the error names the value too.
+    Null(Position),
 }
 
 #[derive(Default)]
@@ -191,7 +195,7 @@ impl Builder<'_> {
             } else {
                 format!("unknown anchor '{name}' referenced")
             };
-            return Err(YamlError::new(at, message));
+            return Err(YamlError::decoder(at, message));
         };
         let limit = Weight { nodes: MAX_ALIAS_NODES, bytes: MAX_ALIAS_BYTES, depth: 0 };
         self.aliased.charge(*weight, limit, at)?;
@@ -233,11 +237,20 @@ impl Builder<'_> {
         let message = match problem {
             "found unknown anchor" => {
                 let name = self.name_at(error.marker().index());
-                format!("unknown anchor '{name}' referenced")
+                let message = format!("unknown anchor '{name}' referenced");
+                return YamlError::decoder(position, message);
             }
             "found a tab" => {
                 let message = "found a tab character that violates indentation";
                 return YamlError::new(self.tab_after(error.marker()), message);
+            }
+            "misplaced bracket" => "did not find expected node content".to_string(),
+            "illegal placement of ':' indicator" | "invalid indentation in flow construct" => {
+                let in_list = self
+                    .frames
+                    .last()
+                    .is_some_and(|frame| matches!(frame.content, Content::List { .. }));
+                format!("did not find expected ',' or '{}'", if in_list { ']' } else { '}' })
             }
             "recursion limit exceeded" => return too_deep(position),
             "simple key expected" | "simple key expect ':'" => {
@@ -257,7 +270,7 @@ impl Builder<'_> {
 }
 
 fn too_deep(position: Position) -> YamlError {
-    YamlError::new(position, format!("exceeded max depth of {MAX_DEPTH}"))
+    YamlError::decoder(position, format!("exceeded max depth of {MAX_DEPTH}"))
 }
 
 impl Weight {
@@ -272,7 +285,7 @@ impl Weight {
     fn charge(&mut self, part: Weight, limit: Weight, at: Position) -> Result<(), YamlError> {
         self.add(part);
         if self.nodes > limit.nodes || self.bytes > limit.bytes {
-            return Err(YamlError::new(at, "document contains excessive aliasing"));
+            return Err(YamlError::decoder(at, "document contains excessive aliasing"));
         }
         Ok(())
     }
@@ -282,6 +295,13 @@ impl OpenMap {
     fn push(&mut self, node: Node) -> Result<(), YamlError> {
         match self.key.take() {
             None => self.key = Some(self.key_of(node)?),
+            Some(Key::Null(at)) => {
+                let value = go_syntax(&node.value);
+                return Err(YamlError::converter(
+                    at,
+                    format!("unsupported map key of type: %!s(<nil>), key: <nil>, value: {value}"),
+                ));
+            }
             Some(Key::Merge(at)) => self.merge(node.value, at)?,
             Some(Key::Named(key, key_position)) => {
                 self.fields.insert(key.clone(), node.value);
@@ -300,15 +320,14 @@ impl OpenMap {
             Value::String(text) => text,
             Value::Bool(truth) => truth.to_string(),
             Value::Number(number) => number.to_string(),
-            Value::Null => {
-                return Err(YamlError::new(position, "unsupported map key of type: nil"));
-            }
-            Value::Array(_) | Value::Object(_) => {
-                return Err(YamlError::new(position, "invalid map key"));
+            Value::Null => return Ok(Key::Null(position)),
+            key @ (Value::Array(_) | Value::Object(_)) => {
+                let message = format!("invalid map key: {}", go_syntax(&key));
+                return Err(YamlError::decoder(position, message));
             }
         };
         if let Some(line) = self.lines.get(&key) {
-            let key = crate::field::go_quote(&key);
+            let key = go_quote(&key);
             let message = format!("mapping key {key} already defined at line {line}");
             return Err(YamlError::new(position, message));
         }
@@ -325,7 +344,7 @@ impl OpenMap {
         for map in maps {
             let Value::Object(fields) = map else {
                 let message = "map merge requires map or sequence of maps as the value";
-                return Err(YamlError::new(at, message));
+                return Err(YamlError::decoder(at, message));
             };
             self.merges.push(fields);
         }
@@ -338,6 +357,26 @@ impl OpenMap {
             fields.entry(key).or_insert(value);
         }
         (Value::Object(fields), Parts::Map(self.entries))
+    }
+}
+
+/// A value in Go's syntax, as `%#v` prints it.
+fn go_syntax(value: &Value) -> String {
+    match value {
+        Value::Null => "interface {}(nil)".to_string(),
+        Value::Bool(truth) => truth.to_string(),
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => go_quote(text),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(go_syntax).collect();
+            format!("[]interface {{}}{{{}}}", items.join(", "))
+        }
+        Value::Object(fields) => {
+            let field =
+                |(key, value): (&String, &Value)| format!("{}:{}", go_quote(key), go_syntax(value));
+            let fields: Vec<String> = fields.iter().map(field).collect();
+            format!("map[interface {{}}]interface {{}}{{{}}}", fields.join(", "))
+        }
     }
 }
 
@@ -369,7 +408,7 @@ fn value_of(scalar: Scalar, text: &str, position: Position) -> Result<Value, Yam
             Scalar::Float(number) if number < 0.0 => "-Inf",
             _ => "+Inf",
         };
-        YamlError::new(position, format!("json: unsupported value: {value}"))
+        YamlError::converter(position, format!("json: unsupported value: {value}"))
     })
 }
 
@@ -381,7 +420,7 @@ fn tagged(text: &str, wanted: &str, position: Position) -> Result<Value, YamlErr
         return value_of(scalar, text, position);
     }
     let message = format!("cannot decode !!{found} `{text}` as a !!{wanted}");
-    Err(YamlError::new(position, message))
+    Err(YamlError::decoder(position, message))
 }
 
 /// Text that stands in base 64.
@@ -389,6 +428,6 @@ fn binary(text: &str, position: Position) -> Result<Value, YamlError> {
     let joined: String = text.split_whitespace().collect();
     match serde_json::from_value::<ByteString>(Value::String(joined)) {
         Ok(ByteString(bytes)) => Ok(Value::from(String::from_utf8_lossy(&bytes))),
-        Err(_) => Err(YamlError::new(position, "!!binary value contains invalid base64 data")),
+        Err(_) => Err(YamlError::decoder(position, "!!binary value contains invalid base64 data")),
     }
 }

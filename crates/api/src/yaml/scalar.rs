@@ -201,7 +201,7 @@ fn is_time_of_day(time: &str) -> bool {
 /// Whether a text would be read as something else if it were written plain: a number, a
 /// boolean, a date, or what YAML 1.1 calls a base 60 float.
 pub(super) fn is_ambiguous(text: &str) -> bool {
-    text == "<<" || resolve(text) != Scalar::String || is_base_60_float(text)
+    resolve(text) != Scalar::String || is_base_60_float(text)
 }
 
 /// `12:30:45`, which some readers take for a number in base 60.

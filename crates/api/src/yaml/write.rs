@@ -28,27 +28,44 @@ pub fn to_yaml(value: &Value) -> String {
 }
 
 fn write_map(out: &mut String, fields: &Map<String, Value>, indent: usize) {
-    let mut entries: Vec<(&String, &Value)> = fields.iter().collect();
-    entries.sort_by(|left, right| natural_order(left.0, right.0));
+    let entries = in_natural_order(fields.iter().collect());
     for (index, (key, value)) in entries.into_iter().enumerate() {
         if index > 0 {
             start_line(out, indent);
         }
-        out.push_str(&key_text(key));
-        out.push(':');
-        match value {
-            Value::Object(fields) if !fields.is_empty() => {
-                start_line(out, indent + 2);
-                write_map(out, fields, indent + 2);
-            }
-            Value::Array(items) if !items.is_empty() => {
-                start_line(out, indent);
-                write_list(out, items, indent);
-            }
-            scalar => {
-                out.push(' ');
-                write_scalar(out, scalar, indent + 2);
-            }
+        if is_simple_key(key) {
+            out.push_str(&one_line(key));
+            out.push(':');
+            write_value(out, value, indent);
+        } else {
+            out.push_str("? ");
+            write_text(out, key, indent + 2);
+            start_line(out, indent);
+            out.push_str(": ");
+            write_item(out, value, indent);
+        }
+    }
+}
+
+/// Whether a key may stand on one line with its value.
+fn is_simple_key(key: &str) -> bool {
+    key.len() <= 128 && !key.contains('\n')
+}
+
+/// Writes what stands behind a key.
+fn write_value(out: &mut String, value: &Value, indent: usize) {
+    match value {
+        Value::Object(fields) if !fields.is_empty() => {
+            start_line(out, indent + 2);
+            write_map(out, fields, indent + 2);
+        }
+        Value::Array(items) if !items.is_empty() => {
+            start_line(out, indent);
+            write_list(out, items, indent);
+        }
+        scalar => {
+            out.push(' ');
+            write_scalar(out, scalar, indent + 2);
         }
     }
 }
@@ -59,11 +76,16 @@ fn write_list(out: &mut String, items: &[Value], indent: usize) {
             start_line(out, indent);
         }
         out.push_str("- ");
-        match item {
-            Value::Object(fields) if !fields.is_empty() => write_map(out, fields, indent + 2),
-            Value::Array(items) if !items.is_empty() => write_list(out, items, indent + 2),
-            scalar => write_scalar(out, scalar, indent + 2),
-        }
+        write_item(out, item, indent);
+    }
+}
+
+/// Writes what stands behind an indicator of two columns.
+fn write_item(out: &mut String, item: &Value, indent: usize) {
+    match item {
+        Value::Object(fields) if !fields.is_empty() => write_map(out, fields, indent + 2),
+        Value::Array(items) if !items.is_empty() => write_list(out, items, indent + 2),
+        scalar => write_scalar(out, scalar, indent + 2),
     }
 }
 
@@ -82,11 +104,16 @@ fn write_scalar(out: &mut String, value: &Value, indent: usize) {
         Value::Number(number) => out.push_str(&number_text(number)),
         Value::Array(_) => out.push_str("[]"),
         Value::Object(_) => out.push_str("{}"),
-        Value::String(text) if text.contains('\n') => write_lines(out, text, indent),
-        Value::String(text) => {
-            let text = one_line(text);
-            fold(out, &text, indent);
-        }
+        Value::String(text) => write_text(out, text, indent),
+    }
+}
+
+fn write_text(out: &mut String, text: &str, indent: usize) {
+    if text.contains('\n') {
+        write_lines(out, text, indent);
+    } else {
+        let text = if text == "<<" { text.to_string() } else { one_line(text) };
+        fold(out, &text, indent);
     }
 }
 
@@ -105,14 +132,14 @@ fn number_text(number: &Number) -> String {
     format!("{mantissa}e{sign}{:02}", exponent.abs())
 }
 
-fn key_text(key: &str) -> String {
-    // A key must stand on one line, so line breaks are escaped.
-    if key.contains('\n') || key.len() > 128 { double_quoted(key) } else { one_line(key) }
+/// Whether a text has characters that upstream escapes, though they print well.
+fn has_wide_characters(text: &str) -> bool {
+    text.chars().any(|character| character > '\u{ffff}')
 }
 
 /// A text without line breaks: plain where that is safe.
 fn one_line(text: &str) -> String {
-    if is_ambiguous(text) {
+    if text == "<<" || is_ambiguous(text) || has_wide_characters(text) {
         return double_quoted(text);
     }
     let is_simple =
@@ -146,11 +173,11 @@ fn double_quoted(text: &str) -> String {
             '\r' => quoted.push_str("\\r"),
             '\u{1b}' => quoted.push_str("\\e"),
             '\u{85}' => quoted.push_str("\\N"),
-            '\u{a0}' => quoted.push_str("\\_"),
             '\u{2028}' => quoted.push_str("\\L"),
             '\u{2029}' => quoted.push_str("\\P"),
             '\u{feff}' => quoted.push_str("\\uFEFF"),
             other if other.is_control() => quoted.push_str(&format!("\\x{:02X}", other as u32)),
+            other if other > '\u{ffff}' => quoted.push_str(&format!("\\U{:08X}", other as u32)),
             other => quoted.push(other),
         }
     }
@@ -161,7 +188,7 @@ fn double_quoted(text: &str) -> String {
 /// Writes a text of several lines as a block where YAML can hold it as one, else in quotes.
 fn write_lines(out: &mut String, text: &str, indent: usize) {
     let written = serde_yaml::to_string(text).unwrap_or_default();
-    if !written.starts_with('|') {
+    if !written.starts_with('|') || has_wide_characters(text) {
         let quoted = double_quoted(text);
         fold(out, &quoted, indent);
         return;
@@ -217,32 +244,40 @@ fn fold(out: &mut String, written: &str, indent: usize) {
     }
 }
 
-/// Sorts as upstream sorts keys: letters after other characters, and digits by the number that
-/// they make.
+/// Sorts entries by their keys in upstream's order. That order is not transitive (`a10`, `a1b`,
+/// `a2` go round in a circle), which the standard library's sorts answer with a panic; merging
+/// only ever compares two keys.
+fn in_natural_order<'a>(mut entries: Vec<(&'a String, &'a Value)>) -> Vec<(&'a String, &'a Value)> {
+    if entries.len() < 2 {
+        return entries;
+    }
+    let right = in_natural_order(entries.split_off(entries.len() / 2));
+    let left = in_natural_order(entries);
+    let mut merged = Vec::with_capacity(left.len() + right.len());
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    while let (Some((one, _)), Some((other, _))) = (left.peek(), right.peek()) {
+        let takes_left = natural_order(one, other) != Ordering::Greater;
+        merged.extend(if takes_left { left.next() } else { right.next() });
+    }
+    merged.extend(left.chain(right));
+    merged
+}
+
+/// Compares as upstream compares keys: letters after other characters, and digits by the number
+/// that they make.
 fn natural_order(left: &str, right: &str) -> Ordering {
     let left: Vec<char> = left.chars().collect();
     let right: Vec<char> = right.chars().collect();
-    let mut digits = false;
-    for index in 0..left.len().min(right.len()) {
-        let (one, other) = (left[index], right[index]);
-        if one == other {
-            digits = one.is_ascii_digit();
-            continue;
-        }
-        match (one.is_alphabetic(), other.is_alphabetic()) {
-            (true, true) => return one.cmp(&other),
-            (false, false) => {}
-            // Within a number, the one that goes on with a letter ends first.
-            (one_is_letter, _) if digits => {
-                return if one_is_letter { Ordering::Less } else { Ordering::Greater };
-            }
-            (one_is_letter, _) => {
-                return if one_is_letter { Ordering::Greater } else { Ordering::Less };
-            }
-        }
-        return number_order(&left, &right, index).then(one.cmp(&other));
+    let Some(index) = left.iter().zip(&right).position(|(one, other)| one != other) else {
+        return left.len().cmp(&right.len());
+    };
+    let (one, other) = (left[index], right[index]);
+    match (one.is_alphabetic(), other.is_alphabetic()) {
+        (true, true) => one.cmp(&other),
+        (false, true) => Ordering::Less,
+        (true, false) => Ordering::Greater,
+        (false, false) => number_order(&left, &right, index).then(one.cmp(&other)),
     }
-    left.len().cmp(&right.len())
 }
 
 /// Compares the numbers that the texts' differing characters at `index` belong to.
