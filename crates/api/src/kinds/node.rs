@@ -90,8 +90,8 @@ fn is_unschedulable(node: &Node) -> bool {
 
 /// `Ready`, `NotReady` or `Unknown`, and whether scheduling is disabled.
 fn status(node: &Node) -> String {
-    let conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let ready = conditions.filter(|condition| condition.type_ == "Ready").last();
+    let mut conditions = node.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let ready = conditions.rfind(|condition| condition.type_ == "Ready");
     let word = match ready.map(|condition| condition.status.as_str()) {
         Some("True") => "Ready",
         Some(_) => "NotReady",

@@ -172,9 +172,9 @@ impl Parser {
     fn skip_lines(&mut self) {
         loop {
             self.skip_blanks();
-            if !self.take('\n')
-                && !(self.peek() == Some(';') && self.peek_at(1) != Some(';') && self.take(';'))
-            {
+            let single = self.peek() == Some(';') && self.peek_at(1) != Some(';');
+            let taken = self.take('\n') || (single && self.take(';'));
+            if !taken {
                 return;
             }
         }
