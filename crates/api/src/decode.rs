@@ -74,6 +74,8 @@ pub enum Problem {
         found: &'static str,
         /// The field that is not a text; `None` when the whole is no object.
         field: Option<&'static str>,
+        /// The value as JSON.
+        data: String,
     },
     /// There is no such kind.
     NoMatch {
@@ -110,9 +112,13 @@ impl fmt::Display for Problem {
             Problem::MissingVersion { data } => {
                 write!(f, "Object 'apiVersion' is missing in '{data}'")
             }
-            Problem::NoTypeMeta { found, field } => {
-                let reason = cannot_unmarshal(found, *field, TYPE_META, "");
-                write!(f, "couldn't get version/kind; json parse error: {reason}")
+            Problem::NoTypeMeta { found, field, .. } => {
+                let place = match field {
+                    None => format!("value of type {TYPE_META}"),
+                    Some(field) => format!("struct field .{field} of type string"),
+                };
+                let prefix = "couldn't get version/kind; json parse error";
+                write!(f, "{prefix}: json: cannot unmarshal {found} into Go {place}")
             }
             // Upstream: staging/src/k8s.io/apimachinery/pkg/api/meta/errors.go
             Problem::NoMatch { kind, api_version } => {
@@ -164,9 +170,20 @@ impl DecodeError {
                 "resource mapping not found for name: {name:?} namespace: {namespace:?} from \
                  {file:?}: {self}\nensure CRDs are installed first"
             ),
-            Problem::NoTypeMeta { found, field } => {
-                let reason = cannot_unmarshal(found, *field, "unstructured.detector", "detector");
-                format!("unable to decode {file:?}: {reason}")
+            Problem::MissingVersion { .. } => format!(
+                "error validating {file:?}: error validating data: apiVersion not set; if you \
+                 choose to ignore these errors, turn validation off with --validate=false"
+            ),
+            // kubectl takes a kind that is no text for missing.
+            Problem::NoTypeMeta { field: Some("kind"), data, .. } => {
+                format!("unable to decode {file:?}: Object 'Kind' is missing in '{data}'")
+            }
+            Problem::NoTypeMeta { found, field, .. } => {
+                let place = match field {
+                    None => "value of type unstructured.detector",
+                    Some(_) => "struct field metadataOnlyObject.TypeMeta.apiVersion of type string",
+                };
+                format!("unable to decode {file:?}: json: cannot unmarshal {found} into Go {place}")
             }
             _ => format!("unable to decode {file:?}: {self}"),
         }
@@ -219,22 +236,12 @@ fn unknown_field(path: &str) -> String {
 const TYPE_META: &str = "struct { APIVersion string \"json:\\\"apiVersion,omitempty\\\"\"; Kind \
                          string \"json:\\\"kind,omitempty\\\"\" }";
 
-/// The words of Go's decoder for a value, or a field of it, that is of the wrong type.
-fn cannot_unmarshal(found: &str, field: Option<&str>, whole: &str, name: &str) -> String {
-    match field {
-        None => format!("json: cannot unmarshal {found} into Go value of type {whole}"),
-        Some(field) => format!(
-            "json: cannot unmarshal {found} into Go struct field {name}.{field} of type string"
-        ),
-    }
-}
-
 /// The `apiVersion` and `kind` that a value names, each empty where it names none.
 fn type_meta(value: &Value) -> Result<(&str, &str), DecodeError> {
-    let refuse = |value: &Value, field: Option<&'static str>| {
-        let found = go::value_word(value);
+    let refuse = |part: &Value, field: Option<&'static str>| {
+        let (found, data) = (go::value_word(part), value.to_string());
         let paths = vec![field.unwrap_or_default().to_string()];
-        DecodeError { problem: Problem::NoTypeMeta { found, field }, paths }
+        DecodeError { problem: Problem::NoTypeMeta { found, field, data }, paths }
     };
     let Value::Object(fields) = value else {
         return Err(refuse(value, None));

@@ -266,10 +266,16 @@ fn objects_without_a_kind_we_know_are_refused() {
             "unable to decode \"f\": json: cannot unmarshal array into Go value of type \
              unstructured.detector",
         ),
+        (json!({"kind": 5}), "unable to decode \"f\": Object 'Kind' is missing in '{\"kind\":5}'"),
         (
-            json!({"kind": 5}),
+            json!({"kind": "Pod"}),
+            "error validating \"f\": error validating data: apiVersion not set; if you choose to \
+             ignore these errors, turn validation off with --validate=false",
+        ),
+        (
+            json!({"kind": "Pod", "apiVersion": 5}),
             "unable to decode \"f\": json: cannot unmarshal number into Go struct field \
-             detector.kind of type string",
+             metadataOnlyObject.TypeMeta.apiVersion of type string",
         ),
         (json!({}), "unable to decode \"f\": Object 'Kind' is missing in '{}'"),
     ] {
