@@ -14,9 +14,7 @@ use api::{Key, Kinded, Status};
 use apiserver::DeleteOptions;
 use client::EventType;
 use component_helpers::controller_ref::{controller_of, is_controlled_by, new_controller_ref};
-use component_helpers::pod_status::{
-    available_from, is_pod_active, is_pod_available, is_pod_ready, is_pod_terminating,
-};
+use component_helpers::pod_status::{is_pod_active, is_pod_terminating};
 use component_helpers::pod_template;
 
 use crate::claim::claim_objects;
@@ -25,7 +23,9 @@ use crate::{Action, Change, Controller, Enqueue, Error, SharedInformers, SyncCon
 
 mod ranking;
 mod status;
+mod tally;
 pub(crate) use status::unless_zero;
+use tally::Tally;
 #[cfg(test)]
 mod tests;
 
@@ -106,18 +106,28 @@ pub(crate) fn replicas(replica_set: &ReplicaSet) -> i32 {
 
 fn sync(cx: &mut SyncContext<'_, '_>, replica_set: &ReplicaSet) -> Result<Action, Error> {
     let Some(selector) = selector(replica_set) else { return Ok(Action::Done) };
-    let pods = claim_objects::<Pod, _>(cx, replica_set, &selector, is_pod_active)?;
-    let managed = match replica_set.metadata.deletion_timestamp {
-        None => manage_replicas(cx, replica_set, &pods),
-        Some(_) => Ok(()),
-    };
-    let terminating = terminating_pods(cx.informers, replica_set, &selector);
     let now = cx.now_on_calendar();
-    let failure = managed.as_ref().err();
-    let status = status::calculate(replica_set, &pods, terminating, failure, cx);
+    let wanted = usize::try_from(replicas(replica_set)).unwrap_or(0);
+    let is_deleting = replica_set.metadata.deletion_timestamp.is_some();
+    let settled = Tally::of_settled(cx.informers, replica_set, &selector, now);
+    let (tally, managed) = match settled {
+        Some(tally) if tally.active == wanted || is_deleting => (tally, Ok(())),
+        _ => {
+            let pods = claim_objects::<Pod, _>(cx, replica_set, &selector, is_pod_active)?;
+            let mut tally = Tally::new(replica_set, now);
+            pods.iter().for_each(|pod| tally.add(pod));
+            tally.terminating = terminating_pods(cx.informers, replica_set, &selector);
+            let managed =
+                if is_deleting { Ok(()) } else { manage_replicas(cx, replica_set, &pods) };
+            (tally, managed)
+        }
+    };
+    let status = status::calculate(replica_set, &tally, managed.as_ref().err(), cx);
     status::update(cx, replica_set, status)?;
     managed?;
-    Ok(next_availability_check(cx, replica_set, &pods, now))
+    // Upstream: pkg/controller/controller_utils.go, FindMinNextPodAvailabilityCheck.
+    let next = tally.next_available;
+    Ok(next.map_or(Action::Done, |instant| Action::RequeueAfter(cx.until(instant))))
 }
 
 /// The pods on their way out that the ReplicaSet still counts as terminating.
@@ -135,25 +145,6 @@ fn terminating_pods(
                 && selector.matches_meta(&pod.metadata)
         })
         .count()
-}
-
-/// Comes back when the next ready pod will have been ready long enough.
-/// Upstream: pkg/controller/controller_utils.go, FindMinNextPodAvailabilityCheck.
-fn next_availability_check(
-    cx: &SyncContext<'_, '_>,
-    replica_set: &ReplicaSet,
-    pods: &[Arc<Pod>],
-    now: jiff::Timestamp,
-) -> Action {
-    let min_ready_seconds = replica_set.spec.min_ready_seconds.unwrap_or(0);
-    if min_ready_seconds <= 0 {
-        return Action::Done;
-    }
-    let waiting = pods
-        .iter()
-        .filter(|pod| is_pod_ready(pod) && !is_pod_available(pod, min_ready_seconds, now));
-    let next = waiting.filter_map(|pod| available_from(pod, min_ready_seconds)).min();
-    next.map_or(Action::Done, |instant| Action::RequeueAfter(cx.until(instant)))
 }
 
 /// Creates the pods that are missing, or deletes those that are too many.
