@@ -351,6 +351,14 @@ fn qualified(name: &str, group: &str) -> String {
     if group.is_empty() { name.to_string() } else { format!("{name}.{group}") }
 }
 
+/// Gives a part of an object back what it was. Most updates leave the part alone, and comparing
+/// costs less than copying.
+pub(crate) fn keep<T: Clone + PartialEq>(new: &mut T, old: &T) {
+    if new != old {
+        new.clone_from(old);
+    }
+}
+
 fn with_mut<T: Kinded>(object: &mut Object, change: fn(&mut T)) {
     if let Some(typed) = object.get_mut::<T>() {
         change(typed);

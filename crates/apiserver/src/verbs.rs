@@ -44,6 +44,7 @@ type Change<'c> = Box<dyn FnOnce(&Object) -> Result<Object, Status> + 'c>;
 impl Operation<'_> {
     pub(crate) fn run(mut self, request: Request) -> Result<Response, Status> {
         let Request { identity, verb, namespace, name, subresource, body, dry_run, .. } = request;
+        let namespace = if self.kind.is_namespaced() { namespace } else { String::new() };
         let target = Target { identity, namespace, name, subresource, dry_run };
         self.check_subresource(&target)?;
         if subresource == Subresource::Scale {
@@ -92,8 +93,7 @@ impl Operation<'_> {
 
     /// The object that the request names, and the revision of its last change.
     fn stored(&self, target: &Target) -> Result<(Object, u64), Status> {
-        let namespace = if self.kind.is_namespaced() { &*target.namespace } else { "" };
-        let key = (self.kind.id, Key::new(namespace, &target.name));
+        let key = (self.kind.id, Key::new(&target.namespace, &target.name));
         match self.server.etcd.get(&key) {
             Some(kv) => Ok((kv.value.clone(), kv.mod_revision)),
             None => Err(Status::not_found(self.kind, &target.name)),

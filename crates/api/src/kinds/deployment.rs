@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 
 use super::printing;
+use crate::kind::keep;
 use crate::labels::Selector;
 use crate::{Cell, Column, Scope, Strategy, defaults};
 
@@ -39,11 +40,11 @@ impl Strategy for Deployments {
     }
 
     fn prepare_for_update(new: &mut Deployment, old: &Deployment) {
-        new.status.clone_from(&old.status);
+        keep(&mut new.status, &old.status);
     }
 
     fn prepare_for_status_update(new: &mut Deployment, old: &Deployment) {
-        new.spec.clone_from(&old.spec);
+        keep(&mut new.spec, &old.spec);
         new.metadata.labels.clone_from(&old.metadata.labels);
     }
 

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, NamespaceStatus};
 
 use super::printing;
+use crate::kind::keep;
 use crate::{Cell, Column, Scope, Strategy};
 
 /// The strategy of Namespaces. Upstream: pkg/registry/core/namespace/strategy.go
@@ -44,12 +45,12 @@ impl Strategy for Namespaces {
     }
 
     fn prepare_for_update(new: &mut Namespace, old: &Namespace) {
-        new.spec.clone_from(&old.spec);
-        new.status.clone_from(&old.status);
+        keep(&mut new.spec, &old.spec);
+        keep(&mut new.status, &old.status);
     }
 
     fn prepare_for_status_update(new: &mut Namespace, old: &Namespace) {
-        new.spec.clone_from(&old.spec);
+        keep(&mut new.spec, &old.spec);
     }
 
     fn columns() -> &'static [Column] {

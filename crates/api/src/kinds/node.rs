@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, NodeSystemInfo};
 
 use super::printing;
+use crate::kind::keep;
 use crate::{Cell, Column, Scope, Strategy, defaults};
 
 /// The strategy of Nodes. Upstream: pkg/registry/core/node/strategy.go
@@ -43,11 +44,11 @@ impl Strategy for Nodes {
     }
 
     fn prepare_for_update(new: &mut Node, old: &Node) {
-        new.status.clone_from(&old.status);
+        keep(&mut new.status, &old.status);
     }
 
     fn prepare_for_status_update(new: &mut Node, old: &Node) {
-        new.spec.clone_from(&old.spec);
+        keep(&mut new.spec, &old.spec);
     }
 
     fn columns() -> &'static [Column] {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetStatus};
 
 use super::printing;
+use crate::kind::keep;
 use crate::{Cell, Column, Scope, Strategy, defaults};
 
 /// The strategy of ReplicaSets. Upstream: pkg/registry/apps/replicaset/strategy.go
@@ -39,11 +40,11 @@ impl Strategy for ReplicaSets {
     }
 
     fn prepare_for_update(new: &mut ReplicaSet, old: &ReplicaSet) {
-        new.status.clone_from(&old.status);
+        keep(&mut new.status, &old.status);
     }
 
     fn prepare_for_status_update(new: &mut ReplicaSet, old: &ReplicaSet) {
-        new.spec.clone_from(&old.spec);
+        keep(&mut new.spec, &old.spec);
     }
 
     fn spec_changed(new: &ReplicaSet, old: &ReplicaSet) -> bool {

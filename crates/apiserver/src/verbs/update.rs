@@ -2,6 +2,7 @@
 //! registry/rest/update.go.
 
 use api::field::{Error, Path};
+use api::openapi::api::core::v1::Namespace;
 use api::{Object, Status};
 use etcd::Expect;
 
@@ -102,7 +103,7 @@ impl Operation<'_> {
         new.meta_mut().generation = old.meta().generation;
         match target.subresource {
             Subresource::Status => (kind.prepare_for_status_update)(new, old),
-            Subresource::Finalize => {}
+            Subresource::Finalize => keep_namespace_status(new, old),
             _ => {
                 (kind.prepare_for_update)(new, old);
                 if kind.has_generation && (kind.spec_changed)(new, old) {
@@ -145,6 +146,13 @@ impl Operation<'_> {
         self.server
             .commit(self.now, new, Expect::Revision(revision))
             .map_err(|_| Status::modified(self.kind, &target.name))
+    }
+}
+
+/// Upstream: pkg/registry/core/namespace/strategy.go, namespaceFinalizeStrategy
+fn keep_namespace_status(new: &mut Object, old: &Object) {
+    if let (Some(new), Some(old)) = (new.get_mut::<Namespace>(), old.get::<Namespace>()) {
+        new.status.clone_from(&old.status);
     }
 }
 

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 
+use crate::kind::keep;
 use crate::{Cell, Column, Scope, Strategy, defaults};
 
 mod columns;
@@ -61,11 +62,11 @@ impl Strategy for Pods {
     }
 
     fn prepare_for_update(new: &mut Pod, old: &Pod) {
-        new.status.clone_from(&old.status);
+        keep(&mut new.status, &old.status);
     }
 
     fn prepare_for_status_update(new: &mut Pod, old: &Pod) {
-        new.spec.clone_from(&old.spec);
+        keep(&mut new.spec, &old.spec);
         new.metadata.deletion_timestamp.clone_from(&old.metadata.deletion_timestamp);
         // Kubelets may not touch owners: garbage collection depends on them.
         new.metadata.owner_references.clone_from(&old.metadata.owner_references);
