@@ -239,8 +239,9 @@ fn source_files_are_short_and_lines_fit() {
             problems.push(format!("{place}: {lines} lines, at most {MAX_FILE_LINES}"));
         }
         for (number, line) in source.text.lines().enumerate() {
-            // A long string that cannot be broken (an address, a message) is let through.
-            let is_text = line.contains('"') || line.contains("http") || line.contains("Upstream:");
+            // What rustfmt breaks it has broken: comments are what it leaves as they are.
+            let comment = line.trim_start().starts_with("//");
+            let is_text = !comment || line.contains("http") || line.contains("Upstream:");
             if line.chars().count() > MAX_LINE_WIDTH && !is_text {
                 problems.push(format!("{place}:{}: wider than {MAX_LINE_WIDTH}", number + 1));
             }

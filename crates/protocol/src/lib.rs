@@ -4,8 +4,8 @@
 //! the page shows arrives as a [`Delta`] of a compact row; a row is complete in itself, so that
 //! a later one simply replaces an earlier one of the same id.
 //!
-//! It may know serde and its wire form and nothing else. It must never carry a type of the engine or of the page,
-//! and never compute anything: who knows an answer sends it.
+//! It may know serde and its wire form and nothing else. It must never carry a type of the
+//! engine or of the page, and never compute anything: who knows an answer sends it.
 //!
 //! Conventions: every time is an `i64` of milliseconds since the Unix epoch on the cluster's
 //! virtual clock; an empty namespace means a cluster-scoped object; strings that Kubernetes
