@@ -16,6 +16,10 @@
 //! A server that runs until it is asked to end, if the pod gives no command. If it gives one,
 //! the usual Unix commands are found, and nothing else.
 
+use std::sync::Arc;
+
+use runtime::ImageCatalogue;
+
 mod busybox;
 mod catalogue;
 mod control_plane;
@@ -29,6 +33,12 @@ mod userland;
 
 pub use catalogue::{Catalogue, ImageDefinition};
 pub use tags::Tags;
+
+/// The catalogue of all images, to hand to every node.
+#[must_use]
+pub fn catalogue() -> Arc<dyn ImageCatalogue> {
+    Arc::new(Catalogue)
+}
 
 /// All images that are more than a server, each with its programs.
 #[must_use]

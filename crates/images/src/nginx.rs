@@ -1,6 +1,6 @@
 //! nginx: a web server.
 
-use runtime::{Environment, Flow, Io, Process, ProcessEvent, Signal};
+use runtime::{Environment, Flow, Io, Process, ProcessEvent, Request, Response, Signal};
 use sim::{Digest, Duration, Time};
 
 use crate::catalogue::ImageDefinition;
@@ -30,6 +30,10 @@ pub(crate) static IMAGE: ImageDefinition = ImageDefinition {
     has_userland: true,
     program,
 };
+
+const PORT: u16 = 80;
+const DOCUMENTS: &str = "/usr/share/nginx/html";
+const WELCOME: &str = "<!DOCTYPE html>\n<title>Welcome to nginx!</title>\n";
 
 /// How long a graceful end takes when no request is open.
 const DRAIN: Duration = Duration::from_millis(20);
@@ -91,6 +95,24 @@ impl Process for Nginx {
             }
             ProcessEvent::Timer | ProcessEvent::Signal(_) => Flow::Continue,
         }
+    }
+
+    fn serve(&mut self, request: &Request<'_>, io: &mut Io<'_>) -> Option<Response> {
+        if request.port != PORT || self.ends_at.is_some() {
+            return None;
+        }
+        let Some(path) = request.path else {
+            return Some(Response { status: 0, body: String::new() });
+        };
+        let path = path.split(['?', '#']).next().unwrap_or_default();
+        let index = if path.ends_with('/') { "index.html" } else { "" };
+        let file = io.files.read(&format!("{DOCUMENTS}{path}{index}"));
+        let (status, body) = match file {
+            Some(content) => (200, String::from_utf8_lossy(content).into_owned()),
+            None if matches!(path, "/" | "/index.html" | "") => (200, WELCOME.to_string()),
+            None => (404, "<h1>404 Not Found</h1>\n".to_string()),
+        };
+        Some(Response { status, body })
     }
 
     fn clone_box(&self) -> Box<dyn Process> {

@@ -1,6 +1,6 @@
 //! The program of an image that is not described: a server that runs until it is asked to end.
 
-use runtime::{Flow, Io, Process, ProcessEvent, Signal};
+use runtime::{Flow, Io, Process, ProcessEvent, Request, Response, Signal};
 use sim::Digest;
 
 /// The command that such an image runs unless the pod gives one.
@@ -30,6 +30,12 @@ impl Process for Server {
             ProcessEvent::Signal(Signal::Term | Signal::Int | Signal::Quit) => Flow::Exit(0),
             _ => Flow::Continue,
         }
+    }
+
+    /// What the real program would listen to is not known, so it answers everywhere.
+    fn serve(&mut self, request: &Request<'_>, _io: &mut Io<'_>) -> Option<Response> {
+        let status = if request.path.is_some() { 200 } else { 0 };
+        Some(Response { status, body: String::new() })
     }
 
     fn clone_box(&self) -> Box<dyn Process> {

@@ -538,3 +538,162 @@ fn the_same_seed_gives_the_same_state() {
     };
     assert_eq!(run(), run());
 }
+
+#[test]
+fn a_readiness_probe_decides_whether_a_pod_is_ready() {
+    let mut world = World::ready();
+    world.create(
+        r#"{"metadata":{"name":"slow"},"spec":{"containers":[{"name":"main","image":"busybox:1.36",
+        "command":["sh","-c","sleep 8; touch /tmp/ready; sleep 20; rm /tmp/ready; sleep 1d"],
+        "readinessProbe":{"exec":{"command":["cat","/tmp/ready"]},"periodSeconds":2}}]}}"#,
+    );
+    world.seconds(6);
+    assert_eq!(world.phase("slow"), "Running");
+    assert_eq!(world.condition("slow", "Ready"), ("False".into(), "ContainersNotReady".into()));
+    assert_eq!(world.container("slow", "main").started, Some(true));
+    let event = "Unhealthy: Readiness probe failed: cat: can't open '/tmp/ready': No such file or \
+                 directory\n";
+    assert!(world.events("slow").contains(&event.to_string()), "{:?}", world.events("slow"));
+    world.seconds(9);
+    assert_eq!(world.condition("slow", "Ready").0, "True");
+    world.seconds(25);
+    assert_eq!(world.condition("slow", "Ready").0, "False");
+    assert_eq!(world.container("slow", "main").restart_count, 0);
+}
+
+#[test]
+fn a_liveness_probe_restarts_a_container() {
+    let mut world = World::ready();
+    world.create(
+        r#"{"metadata":{"name":"hung"},"spec":{"terminationGracePeriodSeconds":3,"containers":
+        [{"name":"main","image":"busybox:1.36",
+        "command":["sh","-c","touch /tmp/healthy; sleep 10; rm /tmp/healthy; sleep 600"],
+        "livenessProbe":{"exec":{"command":["cat","/tmp/healthy"]},"initialDelaySeconds":5,
+        "periodSeconds":5,"failureThreshold":2}}]}}"#,
+    );
+    world.seconds(35);
+    let container = world.container("hung", "main");
+    assert_eq!(container.restart_count, 1);
+    let last = container.last_state.and_then(|state| state.terminated).expect("an end");
+    assert_eq!((last.exit_code, last.reason.as_deref()), (137, Some("Error")));
+    let event = "Killing: Container main failed liveness probe, will be restarted".to_string();
+    assert!(world.events("hung").contains(&event));
+}
+
+#[test]
+fn probes_over_the_network_reach_what_listens() {
+    for (probe, ready, words) in [
+        (r#"{"httpGet":{"path":"/","port":80}}"#, true, ""),
+        (r#"{"tcpSocket":{"port":"http"}}"#, true, ""),
+        (
+            r#"{"httpGet":{"path":"/healthz","port":80}}"#,
+            false,
+            "HTTP probe failed with statuscode: 404",
+        ),
+        (
+            r#"{"tcpSocket":{"port":8080}}"#,
+            false,
+            "dial tcp 10.244.1.2:8080: connect: connection refused",
+        ),
+        (
+            r#"{"httpGet":{"path":"/a","port":81}}"#,
+            false,
+            "Get \"http://10.244.1.2:81/a\": dial tcp 10.244.1.2:81: connect: connection refused",
+        ),
+    ] {
+        let mut world = World::ready();
+        world.create(&format!(
+            r#"{{"metadata":{{"name":"web"}},"spec":{{"containers":[{{"name":"main",
+            "image":"nginx:1.14.2","ports":[{{"name":"http","containerPort":80}}],
+            "readinessProbe":{probe}}}]}}}}"#
+        ));
+        world.seconds(10);
+        assert_eq!(world.condition("web", "Ready").0 == "True", ready, "{probe}");
+        let event = format!("Unhealthy: Readiness probe failed: {words}");
+        assert!(words.is_empty() || world.events("web").contains(&event), "{words}");
+    }
+}
+
+#[test]
+fn a_startup_probe_holds_the_others_back() {
+    let mut world = World::ready();
+    world.create(
+        r#"{"metadata":{"name":"slow"},"spec":{"containers":[{"name":"main","image":"busybox:1.36",
+        "command":["sh","-c","sleep 12; touch /tmp/up; sleep 600"],
+        "startupProbe":{"exec":{"command":["test","-f","/tmp/up"]},"periodSeconds":5,
+        "failureThreshold":6},
+        "livenessProbe":{"exec":{"command":["test","-f","/tmp/up"]},"periodSeconds":1,
+        "failureThreshold":1}}]}}"#,
+    );
+    world.seconds(10);
+    assert_eq!(world.container("slow", "main").started, Some(false));
+    world.seconds(12);
+    let container = world.container("slow", "main");
+    assert_eq!((container.started, container.restart_count), (Some(true), 0));
+    assert_eq!(world.condition("slow", "Ready").0, "True");
+}
+
+#[test]
+fn a_changed_image_restarts_its_container() {
+    let mut world = World::ready();
+    world.create(NGINX);
+    world.seconds(10);
+    let changed = world.cluster.api::<Pod>("default").patch("web", |pod| {
+        for container in pod.spec.iter_mut().flat_map(|spec| &mut spec.containers) {
+            container.image = Some("nginx:1.16.1".to_string());
+        }
+    });
+    changed.expect("changed");
+    world.seconds(10);
+    let container = world.container("web", "main");
+    assert_eq!(container.restart_count, 1);
+    assert_eq!(container.image, "docker.io/library/nginx:1.16.1");
+    let event = "Killing: Container main definition changed, will be restarted".to_string();
+    assert!(world.events("web").contains(&event));
+}
+
+#[test]
+fn hooks_run_after_the_start_and_before_the_end() {
+    let mut world = World::ready();
+    world.create(
+        r#"{"metadata":{"name":"hooks"},"spec":{"containers":[{"name":"main","image":"nginx:1.14.2",
+        "lifecycle":{"postStart":{"exec":{"command":["sh","-c","echo hello > /message"]}},
+        "preStop":{"exec":{"command":["sh","-c","test -f /message && sleep 5"]}}}}]}}"#,
+    );
+    world.seconds(10);
+    assert_eq!(world.condition("hooks", "Ready").0, "True");
+    world.cluster.api::<Pod>("default").delete("hooks", DeleteOptions::default()).expect("asked");
+    world.seconds(4);
+    assert!(world.cluster.api::<Pod>("default").get("hooks").is_ok());
+    world.seconds(3);
+    assert!(world.cluster.api::<Pod>("default").get("hooks").is_err());
+}
+
+#[test]
+fn a_failing_hook_kills_its_container() {
+    let mut world = World::ready();
+    world.create(
+        r#"{"metadata":{"name":"hooks"},"spec":{"restartPolicy":"Never","containers":[{"name":"main",
+        "image":"nginx:1.14.2","lifecycle":{"postStart":{"exec":{"command":["false"]}}}}]}}"#,
+    );
+    world.seconds(10);
+    assert_eq!(world.phase("hooks"), "Failed");
+    let events = world.events("hooks");
+    assert!(events.contains(&"FailedPostStartHook: PostStartHook failed".to_string()));
+}
+
+#[test]
+fn a_pod_past_its_deadline_fails() {
+    let mut world = World::ready();
+    world.create(
+        r#"{"metadata":{"name":"late"},"spec":{"activeDeadlineSeconds":20,
+        "terminationGracePeriodSeconds":1,"containers":[{"name":"main","image":"busybox:1.36",
+        "command":["sleep","1d"]}]}}"#,
+    );
+    world.seconds(15);
+    assert_eq!(world.phase("late"), "Running");
+    world.seconds(10);
+    let status = world.status("late");
+    assert_eq!(status.phase.as_deref(), Some("Failed"));
+    assert_eq!(status.reason.as_deref(), Some("DeadlineExceeded"));
+}

@@ -4,18 +4,32 @@
 //! kuberuntime_container.go, computeInitContainerActions.
 
 use api::openapi::api::core::v1::{Container, Pod};
+use sim::Duration;
 
 use crate::container::{ContainerRecord, Role};
+use crate::pod_worker::PodWorker;
 
 /// What to do next.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PodActions {
     /// A sandbox is needed first.
     pub(crate) create_sandbox: bool,
+    /// Containers to stop first.
+    pub(crate) kill: Vec<Kill>,
     /// Containers to start, by their place among all, in order.
     pub(crate) start: Vec<usize>,
     /// Nothing runs and nothing will: the sandbox can go.
     pub(crate) kill_pod: bool,
+}
+
+/// A container to stop.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Kill {
+    pub(crate) place: usize,
+    /// Why, in the words of the Event.
+    pub(crate) message: String,
+    /// How long it may take, if that differs from the pod's grace.
+    pub(crate) grace: Option<Duration>,
 }
 
 /// The containers of a pod in the order of their records: init containers first.
@@ -66,44 +80,61 @@ pub(crate) fn should_be_restarted(
     }
 }
 
-/// Computes what to do next. `has_sandbox` says whether the pod's sandbox is ready, `started`
-/// whether a sidecar has started up.
-pub(crate) fn compute(
-    pod: &Pod,
-    records: &[ContainerRecord],
-    has_sandbox: bool,
-    started: impl Fn(usize) -> bool,
-) -> PodActions {
+/// Computes what to do next.
+pub(crate) fn compute(worker: &PodWorker) -> PodActions {
+    let (pod, records) = (&*worker.pod, &worker.containers[..]);
     let mut actions = PodActions::default();
-    if !has_sandbox {
+    if worker.sandbox.is_none() {
         return without_sandbox(pod, records);
     }
-    let initialized =
-        records.iter().any(|record| record.role == Role::Main && record.current.is_some());
-    if !init_actions(pod, records, initialized, started, &mut actions) {
+    let initialized = records.iter().any(|r| r.role == Role::Main && r.current.is_some());
+    if !init_actions(worker, initialized, &mut actions) {
         return actions;
     }
-    let mut kept = 0;
+    let (mut kept, mut started) = (0, 0);
     for (place, (role, container)) in containers(pod).enumerate() {
-        if role != Role::Main {
-            continue;
-        }
-        match records.get(place) {
-            Some(record) if record.is_running() => kept += 1,
-            Some(record) if should_be_restarted(pod, container, record) => {
+        let Some(record) = records.get(place).filter(|_| role == Role::Main) else { continue };
+        if !record.is_running() {
+            if should_be_restarted(pod, container, record) {
                 actions.start.push(place);
+                started += 1;
             }
-            _ => {}
+        } else if let Some((kill, restart)) = reason_to_kill(worker, place, container) {
+            actions.kill.push(kill);
+            if restart {
+                actions.start.push(place);
+                started += 1;
+            }
+        } else {
+            kept += 1;
         }
     }
-    let starts_main = actions
-        .start
-        .iter()
-        .any(|place| records.get(*place).is_some_and(|record| record.role == Role::Main));
-    if kept == 0 && !starts_main {
+    if kept == 0 && started == 0 && actions.kill.is_empty() {
         return PodActions { kill_pod: true, ..PodActions::default() };
     }
     actions
+}
+
+/// Why a container that runs must be stopped, and whether it is started again.
+fn reason_to_kill(worker: &PodWorker, place: usize, container: &Container) -> Option<(Kill, bool)> {
+    let instance = worker.containers.get(place)?.current.as_ref()?;
+    let name = &container.name;
+    let changed = container.image.as_deref() != Some(&*instance.requested_image);
+    let (why, grace, restart) = if changed {
+        (format!("Container {name} definition changed"), None, true)
+    } else {
+        let probe = worker.has_failed_probe(place)?;
+        let spec = match probe {
+            "liveness" => container.liveness_probe.as_ref(),
+            _ => container.startup_probe.as_ref(),
+        };
+        let grace = spec.and_then(|spec| spec.termination_grace_period_seconds);
+        let restart = restart_policy(&worker.pod, container) != "Never";
+        let grace = grace.map(Duration::from_api_seconds);
+        (format!("Container {name} failed {probe} probe"), grace, restart)
+    };
+    let message = if restart { format!("{why}, will be restarted") } else { why };
+    Some((Kill { place, message, grace }, restart))
 }
 
 fn without_sandbox(pod: &Pod, records: &[ContainerRecord]) -> PodActions {
@@ -122,17 +153,12 @@ fn without_sandbox(pod: &Pod, records: &[ContainerRecord]) -> PodActions {
     if has_init {
         start = vec![0];
     }
-    PodActions { create_sandbox: true, start, kill_pod: false }
+    PodActions { create_sandbox: true, start, ..PodActions::default() }
 }
 
 /// Adds what the init containers need; says whether the regular containers may run.
-fn init_actions(
-    pod: &Pod,
-    records: &[ContainerRecord],
-    initialized: bool,
-    started: impl Fn(usize) -> bool,
-    actions: &mut PodActions,
-) -> bool {
+fn init_actions(worker: &PodWorker, initialized: bool, actions: &mut PodActions) -> bool {
+    let (pod, records) = (&*worker.pod, &worker.containers[..]);
     for (place, (role, container)) in containers(pod).enumerate() {
         let Some(record) = records.get(place) else { return false };
         match role {
@@ -146,7 +172,11 @@ fn init_actions(
                 }
             }
             Role::Sidecar => {
-                if !initialized && !started(place) {
+                if let Some((kill, _)) = reason_to_kill(worker, place, container) {
+                    actions.kill.push(kill);
+                    actions.start.push(place);
+                }
+                if !initialized && !worker.is_started(place) {
                     return false;
                 }
             }

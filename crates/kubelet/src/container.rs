@@ -3,10 +3,14 @@
 use std::sync::Arc;
 
 use api::openapi::api::core::v1::Container;
-use runtime::{ContainerLog, Environment, Files, Flow, Image, Io, Process, ProcessEvent, Signal};
+use runtime::{
+    ContainerLog, Environment, Files, Flow, Image, Io, Process, ProcessEvent, Request, Response,
+    Signal,
+};
 use sim::{Clock, Digest, Digestible, Stream, Time};
 
 use crate::backoff::Backoff;
+use crate::prober::ProbeState;
 
 /// What part a container plays in its pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +41,8 @@ pub(crate) struct Instance {
     pub(crate) image: Arc<Image>,
     /// The image's whole name.
     pub(crate) image_name: String,
+    /// The image as the specification named it.
+    pub(crate) requested_image: String,
     pub(crate) environment: Arc<Environment>,
     pub(crate) created: Time,
     /// When it began to run; `None` for one that is created only.
@@ -77,6 +83,7 @@ impl Instance {
             attempt,
             image,
             image_name,
+            requested_image: container.image.clone().unwrap_or_default(),
             environment: Arc::new(environment),
             created: now,
             started: None,
@@ -135,8 +142,21 @@ impl Instance {
         }
     }
 
-    fn deliver(&mut self, event: ProcessEvent, world: &mut World<'_>) {
-        let Some(process) = &mut self.process else { return };
+    /// Hands the program a request that arrived at a port; `None` if it does not listen there.
+    pub(crate) fn serve(
+        &mut self,
+        request: &Request<'_>,
+        world: &mut World<'_>,
+    ) -> Option<Response> {
+        self.with_program(world, |process, io| process.serve(request, io)).flatten()
+    }
+
+    fn with_program<R>(
+        &mut self,
+        world: &mut World<'_>,
+        act: impl FnOnce(&mut dyn Process, &mut Io<'_>) -> R,
+    ) -> Option<R> {
+        let process = self.process.as_deref_mut()?;
         let mut io = Io {
             now: world.now,
             clock: world.clock,
@@ -145,7 +165,12 @@ impl Instance {
             log: &mut self.log,
             random: world.random,
         };
-        match process.on(event, &mut io) {
+        Some(act(process, &mut io))
+    }
+
+    fn deliver(&mut self, event: ProcessEvent, world: &mut World<'_>) {
+        let flow = self.with_program(world, |process, io| process.on(event, io));
+        match flow.unwrap_or(Flow::Continue) {
             Flow::Continue => {}
             Flow::WaitUntil(time) => self.timer = Some(time),
             Flow::Exit(code) => self.end(code & 0xff, world.now),
@@ -226,6 +251,8 @@ pub(crate) struct ContainerRecord {
     pub(crate) pull_backoff: Backoff,
     /// What went wrong with the last pull, for the message while in back-off.
     pub(crate) pull_failure: String,
+    /// What the probes found, by [`crate::prober::ProbeKind`].
+    pub(crate) probes: [ProbeState; 3],
     /// Whether the kubelet has seen the newest attempt's end.
     pub(crate) exit_seen: bool,
 }
@@ -241,6 +268,7 @@ impl ContainerRecord {
             restart_backoff: Backoff::default(),
             pull_backoff: Backoff::default(),
             pull_failure: String::new(),
+            probes: Default::default(),
             exit_seen: false,
         }
     }
@@ -286,6 +314,7 @@ impl Digestible for ContainerRecord {
         }
         digest.add(&self.restart_backoff);
         digest.add(&self.pull_backoff);
+        self.probes.iter().for_each(|state| digest.add(state));
         digest.bool(self.exit_seen);
     }
 }

@@ -149,6 +149,9 @@ impl PodWorker {
             }
             self.next_sync = Some(cx.now);
         }
+        if matches!(self.stage, Stage::Syncing) {
+            self.run_probes(node, cx);
+        }
         match self.stage {
             Stage::Syncing => self.advance_sync(node, cx),
             Stage::Terminating(_) => self.advance_termination(node, cx),
@@ -195,10 +198,13 @@ impl PodWorker {
     /// When the kubelet has something to do for the pod.
     pub(crate) fn next_work(&self) -> Option<Time> {
         let work = match &self.stage {
-            Stage::Syncing => match &self.run {
-                Some(run) => Some(run.until()),
-                None => self.next_sync,
-            },
+            Stage::Syncing => {
+                let sync = match &self.run {
+                    Some(run) => Some(run.until(self)),
+                    None => self.next_sync,
+                };
+                [sync, self.next_probe()].into_iter().flatten().min()
+            }
             Stage::Terminating(termination) => termination.next_wake(self),
             Stage::Terminated => self.next_sync,
         };

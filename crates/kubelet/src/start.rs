@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use api::openapi::api::core::v1::Container;
 use client::{Context, EventType};
-use runtime::{Image, ImageReference};
+use runtime::{Image, ImageReference, Signal};
 use sim::{Digest, Digestible, Duration, Time};
 
 use crate::actions;
@@ -19,6 +19,8 @@ use crate::sync::Progress;
 
 const CREATE: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(90));
 const START: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(80));
+/// A hook after the start has no time limit upstream; here an hour stands for one that hangs.
+const LONGEST_HOOK: Duration = Duration::from_secs(3600);
 /// The exit code of a container whose program could not be started.
 /// Upstream: containerd, internal/cri/server/container_start.go, errorStartExitCode.
 const START_ERROR_EXIT_CODE: i32 = 128;
@@ -36,6 +38,7 @@ enum Stage {
     Pulling { asked: Time, reference: ImageReference, pull: Pull },
     Creating { blueprint: Box<Instance> },
     Starting,
+    PostStart,
 }
 
 impl Digestible for Starting {
@@ -46,6 +49,7 @@ impl Digestible for Starting {
             Stage::Pulling { reference, .. } => digest.str(&reference.familiar),
             Stage::Creating { blueprint } => digest.add(&**blueprint),
             Stage::Starting => digest.u64(2),
+            Stage::PostStart => digest.u64(3),
         }
     }
 }
@@ -202,6 +206,7 @@ impl PodWorker {
                 Progress::Waits(Starting { place, until, stage: Stage::Starting })
             }
             Stage::Starting => self.start_program(node, cx, place),
+            Stage::PostStart => Progress::Done,
         }
     }
 
@@ -287,13 +292,14 @@ impl PodWorker {
                 if let Some(record) = self.containers.get_mut(place) {
                     record.failure = None;
                 }
+                self.begin_probes(place, cx.now);
                 self.event(
                     node,
                     cx,
                     Some(place),
                     (EventType::Normal, "Started", "Container started"),
                 );
-                Progress::Done
+                self.post_start(node, cx, place)
             }
             Err(error) => {
                 let message = error.message;
@@ -301,6 +307,33 @@ impl PodWorker {
                 let event = format!("Error: {message}");
                 self.event(node, cx, Some(place), (EventType::Warning, "Failed", &event));
                 self.set_failure(place, "RunContainerError", &message);
+                Progress::Failed { back_off_ends: None, place, acted: true }
+            }
+        }
+    }
+
+    /// Runs the hook that follows the start. A container whose hook fails is killed.
+    fn post_start(&mut self, node: &mut Node, cx: &mut Context<'_>, place: usize) -> Progress {
+        let lifecycle = self.container(place).and_then(|container| container.lifecycle.as_ref());
+        let Some(handler) = lifecycle.and_then(|hooks| hooks.post_start.clone()) else {
+            return Progress::Done;
+        };
+        match self.run_hook(node, cx, place, (&handler, LONGEST_HOOK)) {
+            Ok(took) if took == Duration::ZERO => Progress::Done,
+            Ok(took) => {
+                Progress::Waits(Starting { place, until: cx.now + took, stage: Stage::PostStart })
+            }
+            Err(why) => {
+                let event = (EventType::Warning, "FailedPostStartHook", "PostStartHook failed");
+                self.event(node, cx, Some(place), event);
+                let event = (EventType::Normal, "Killing", "FailedPostStartHook");
+                self.event(node, cx, Some(place), event);
+                if let Some(instance) =
+                    self.containers.get_mut(place).and_then(|record| record.current.as_mut())
+                {
+                    instance.signal(Signal::Kill, &mut node.world(cx));
+                }
+                self.set_failure(place, "PostStartHookError", &why);
                 Progress::Failed { back_off_ends: None, place, acted: true }
             }
         }

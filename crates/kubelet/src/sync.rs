@@ -6,9 +6,10 @@
 use std::collections::VecDeque;
 
 use client::{Context, EventType};
+use runtime::Signal;
 use sim::{Digest, Digestible, Duration, Time};
 
-use crate::actions::{self, PodActions};
+use crate::actions::{self, Kill, PodActions};
 use crate::container::Role;
 use crate::node::Node;
 use crate::pod_worker::{PodWorker, Sandbox, Stage};
@@ -26,6 +27,8 @@ const RESYNC_INTERVAL: Duration = Duration::from_secs(60);
 pub(crate) enum Step {
     /// The sandbox is being made.
     Sandbox { until: Time },
+    /// A container is being stopped, to be started again.
+    Killing { place: usize, deadline: Time },
     /// A container is being started.
     Container(Starting),
 }
@@ -34,6 +37,8 @@ pub(crate) enum Step {
 #[derive(Clone, Debug)]
 pub(crate) struct SyncRun {
     pub(crate) step: Step,
+    /// Containers still to stop.
+    pub(crate) kill: VecDeque<Kill>,
     /// Containers still to start.
     pub(crate) queue: VecDeque<usize>,
     pub(crate) outcome: Outcome,
@@ -51,9 +56,12 @@ pub(crate) struct Outcome {
 }
 
 impl SyncRun {
-    pub(crate) fn until(&self) -> Time {
+    /// When the step ends, unless it ends sooner of its own.
+    pub(crate) fn until(&self, worker: &PodWorker) -> Time {
         match &self.step {
             Step::Sandbox { until } => *until,
+            Step::Killing { place, .. } if !worker.runs(*place) => Time::ZERO,
+            Step::Killing { deadline, .. } => *deadline,
             Step::Container(starting) => starting.until,
         }
     }
@@ -61,11 +69,15 @@ impl SyncRun {
 
 impl Digestible for SyncRun {
     fn digest(&self, digest: &mut Digest) {
-        digest.add(&self.until());
         match &self.step {
-            Step::Sandbox { .. } => digest.u64(0),
+            Step::Sandbox { until } => digest.add(until),
+            Step::Killing { place, deadline } => {
+                digest.u64(*place as u64);
+                digest.add(deadline);
+            }
             Step::Container(starting) => digest.add(starting),
         }
+        self.kill.iter().for_each(|kill| digest.u64(kill.place as u64));
         digest.u64(self.queue.len() as u64);
         self.queue.iter().for_each(|place| digest.u64(*place as u64));
         digest.bool(self.outcome.acted);
@@ -77,7 +89,7 @@ impl Digestible for SyncRun {
 impl PodWorker {
     pub(crate) fn advance_sync(&mut self, node: &mut Node, cx: &mut Context<'_>) {
         match &self.run {
-            Some(run) if run.until() <= cx.now => self.finish_step(node, cx),
+            Some(run) if run.until(self) <= cx.now => self.finish_step(node, cx),
             None if self.next_sync.is_some_and(|time| time <= cx.now) => self.begin(node, cx),
             _ => {}
         }
@@ -98,26 +110,57 @@ impl PodWorker {
         if !self.mount_volumes(node, cx) {
             return;
         }
-        let started = |place| self.is_started(place);
-        let actions =
-            actions::compute(&self.pod, &self.containers, self.sandbox.is_some(), started);
-        let PodActions { create_sandbox, start, kill_pod } = actions;
+        let actions = actions::compute(self);
+        let PodActions { create_sandbox, kill, start, kill_pod } = actions;
         if kill_pod {
             return self.begin_termination(node, cx);
         }
-        let queue: VecDeque<usize> = start.into();
+        let (kill, queue) = (kill.into(), start.into());
+        let outcome = Outcome::default();
         if create_sandbox {
             let until = cx.now + node.random(cx).between(SANDBOX.0, SANDBOX.1);
-            let step = Step::Sandbox { until };
-            self.run = Some(SyncRun { step, queue, outcome: Outcome::default() });
+            self.run = Some(SyncRun { step: Step::Sandbox { until }, kill, queue, outcome });
         } else {
-            self.start_next(node, cx, queue, Outcome::default());
+            self.go_on(node, cx, (kill, queue), outcome);
         }
     }
 
+    /// Stops the next container that has to be stopped, or else starts the next.
+    fn go_on(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        (mut kill, queue): (VecDeque<Kill>, VecDeque<usize>),
+        outcome: Outcome,
+    ) {
+        let Some(Kill { place, message, grace }) = kill.pop_front() else {
+            return self.start_next(node, cx, queue, outcome);
+        };
+        self.event(node, cx, Some(place), (EventType::Normal, "Killing", &message));
+        let grace = grace.unwrap_or_else(|| self.grace());
+        if let Some(instance) = self.containers.get_mut(place).and_then(|r| r.current.as_mut()) {
+            instance.signal(instance.image.stop_signal, &mut node.world(cx));
+        }
+        let step = Step::Killing { place, deadline: cx.now + grace };
+        self.run = Some(SyncRun { step, kill, queue, outcome });
+    }
+
+    pub(crate) fn runs(&self, place: usize) -> bool {
+        self.containers.get(place).is_some_and(|record| record.is_running())
+    }
+
     fn finish_step(&mut self, node: &mut Node, cx: &mut Context<'_>) {
-        let Some(SyncRun { step, queue, mut outcome }) = self.run.take() else { return };
+        let Some(SyncRun { step, kill, queue, mut outcome }) = self.run.take() else { return };
         match step {
+            Step::Killing { place, .. } => {
+                if let Some(instance) =
+                    self.containers.get_mut(place).and_then(|record| record.current.as_mut())
+                {
+                    instance.signal(Signal::Kill, &mut node.world(cx));
+                }
+                outcome.acted = true;
+                self.go_on(node, cx, (kill, queue), outcome);
+            }
             Step::Sandbox { .. } => {
                 if self.finish_sandbox(node, cx) {
                     outcome.acted = true;
@@ -130,7 +173,7 @@ impl PodWorker {
             Step::Container(starting) => match self.go_on_starting(node, cx, starting) {
                 Progress::Waits(starting) => {
                     let step = Step::Container(starting);
-                    self.run = Some(SyncRun { step, queue, outcome });
+                    self.run = Some(SyncRun { step, kill, queue, outcome });
                 }
                 Progress::Done => {
                     outcome.acted = true;
@@ -188,7 +231,8 @@ impl PodWorker {
             match self.begin_starting(node, cx, place) {
                 Progress::Waits(starting) => {
                     let step = Step::Container(starting);
-                    self.run = Some(SyncRun { step, queue, outcome });
+                    let kill = VecDeque::new();
+                    self.run = Some(SyncRun { step, kill, queue, outcome });
                     return;
                 }
                 Progress::Done => outcome.acted = true,
@@ -241,16 +285,6 @@ impl PodWorker {
         self.fail_pod(node, cx, "DeadlineExceeded", message);
         self.begin_termination(node, cx);
         true
-    }
-
-    /// Whether a container has started up, so that the next may begin.
-    pub(crate) fn is_started(&self, place: usize) -> bool {
-        self.containers.get(place).is_some_and(|record| record.is_running())
-    }
-
-    /// Whether a container that has started up can serve.
-    pub(crate) fn is_ready(&self, place: usize) -> bool {
-        self.is_started(place)
     }
 
     /// Looks at the pod again now, unless that is about to happen.

@@ -4,7 +4,7 @@
 //! Upstream: pkg/kubelet/kubelet.go, SyncTerminatingPod and SyncTerminatedPod;
 //! kuberuntime_container.go, killContainersWithSyncResult.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::openapi::api::core::v1::Pod;
 use apiserver::DeleteOptions;
@@ -12,18 +12,24 @@ use client::{Context, EventType};
 use runtime::Signal;
 use sim::{Digest, Digestible, Duration, Time};
 
+use crate::actions;
 use crate::container::Role;
 use crate::node::Node;
 use crate::pod_worker::{PodWorker, Stage};
 
 const STOP_SANDBOX: (Duration, Duration) = (Duration::from_millis(40), Duration::from_millis(120));
 const DEFAULT_GRACE_SECONDS: i64 = 30;
+/// What a program has after its hook, however long that took.
+/// Upstream: kuberuntime_container.go, minimumGracePeriodInSeconds.
+const MINIMUM_AFTER_HOOK: Duration = Duration::from_secs(2);
 
 /// The end of a pod under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Termination {
     /// When what still runs is killed.
     deadline: Time,
+    /// When the hooks end that run before the signal.
+    hooks: BTreeMap<u64, Time>,
     /// The containers that were asked to end.
     signalled: BTreeSet<u64>,
     /// When the sandbox is gone; `None` while containers run.
@@ -36,8 +42,11 @@ impl Termination {
             Some(time) => Some(time),
             // A program that has ended is noticed at once: its runtime waits for it.
             None if !worker.any_running() => Some(Time::ZERO),
-            None if self.unsignalled(worker).next().is_some() => Some(Time::ZERO),
-            None => Some(self.deadline),
+            None => {
+                let hook_ends = |place| self.hooks.get(&(place as u64)).copied();
+                let next = self.unsignalled(worker).map(|p| hook_ends(p).unwrap_or(Time::ZERO));
+                next.chain([self.deadline]).min()
+            }
         }
     }
 
@@ -66,6 +75,7 @@ impl Termination {
 impl Digestible for Termination {
     fn digest(&self, digest: &mut Digest) {
         digest.add(&self.deadline);
+        digest.add(&self.hooks);
         digest.add(&self.signalled);
         digest.add(&self.sandbox_gone);
     }
@@ -73,7 +83,7 @@ impl Digestible for Termination {
 
 impl PodWorker {
     /// How long the containers may take to end.
-    fn grace(&self) -> Duration {
+    pub(crate) fn grace(&self) -> Duration {
         let spec = self.pod.spec.as_ref();
         let of_spec = spec.and_then(|spec| spec.termination_grace_period_seconds);
         let of_spec = of_spec.unwrap_or(DEFAULT_GRACE_SECONDS);
@@ -89,8 +99,9 @@ impl PodWorker {
         self.run = None;
         self.next_sync = None;
         let deadline = cx.now + self.grace();
-        let signalled = BTreeSet::new();
-        self.stage = Stage::Terminating(Termination { deadline, signalled, sandbox_gone: None });
+        let (hooks, signalled) = (BTreeMap::new(), BTreeSet::new());
+        self.stage =
+            Stage::Terminating(Termination { deadline, hooks, signalled, sandbox_gone: None });
         for place in 0..self.containers.len() {
             let Some(record) = self.containers.get(place).filter(|r| r.is_running()) else {
                 continue;
@@ -117,15 +128,19 @@ impl PodWorker {
             Some(_) => return,
             None => {}
         }
-        let expired = termination.deadline <= cx.now;
         let turn: Vec<usize> = termination.unsignalled(self).collect();
+        for place in &turn {
+            self.pre_stop(node, cx, *place, &mut termination);
+        }
+        let expired = termination.deadline <= cx.now;
         for (place, record) in self.containers.iter_mut().enumerate() {
             let Some(instance) = record.current.as_mut().filter(|i| i.is_running()) else {
                 continue;
             };
+            let hook_ends = termination.hooks.get(&(place as u64));
             if expired {
                 instance.signal(Signal::Kill, &mut node.world(cx));
-            } else if turn.contains(&place) {
+            } else if turn.contains(&place) && hook_ends.is_none_or(|time| *time <= cx.now) {
                 termination.signalled.insert(place as u64);
                 let signal = instance.image.stop_signal;
                 instance.signal(signal, &mut node.world(cx));
@@ -138,6 +153,35 @@ impl PodWorker {
         }
         self.notice_at = None;
         self.stage = Stage::Terminating(termination);
+    }
+
+    /// Runs the hook that comes before the signal, once.
+    /// Upstream: kuberuntime_container.go, executePreStopHook.
+    fn pre_stop(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        place: usize,
+        termination: &mut Termination,
+    ) {
+        let container = actions::containers(&self.pod).nth(place).map(|(_, container)| container);
+        let lifecycle = container.and_then(|container| container.lifecycle.as_ref());
+        let Some(handler) = lifecycle.and_then(|hooks| hooks.pre_stop.clone()) else { return };
+        if termination.hooks.contains_key(&(place as u64)) {
+            return;
+        }
+        let limit = termination.deadline - cx.now;
+        let took = match self.run_hook(node, cx, place, (&handler, limit)) {
+            Ok(took) => took,
+            Err(_) => {
+                let event = (EventType::Warning, "FailedPreStopHook", "PreStopHook failed");
+                self.event(node, cx, Some(place), event);
+                Duration::ZERO
+            }
+        };
+        let ends = cx.now + took;
+        termination.hooks.insert(place as u64, ends);
+        termination.deadline = termination.deadline.max(ends + MINIMUM_AFTER_HOOK);
     }
 
     fn finish_termination(&mut self, node: &mut Node, cx: &mut Context<'_>) {

@@ -13,5 +13,5 @@ mod reference;
 pub use catalogue::{Image, ImageCatalogue, PullError, StartError};
 pub use files::Files;
 pub use logs::{ContainerLog, LogLine, OutputStream};
-pub use process::{Environment, Flow, Io, Process, ProcessEvent, Signal};
+pub use process::{Environment, Flow, Io, Process, ProcessEvent, Request, Response, Signal};
 pub use reference::{ImageReference, InvalidReference};

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use runtime::{Flow, Io, OutputStream, Process, ProcessEvent, Signal};
+use runtime::{Flow, Io, OutputStream, Process, ProcessEvent, Request, Response, Signal};
 use sim::{Digest, Duration, Time};
 
 mod expand;
@@ -281,6 +281,16 @@ impl Process for Shell {
             (None, Some(time)) => Flow::WaitUntil(time),
             (None, None) => Flow::Continue,
         }
+    }
+
+    /// What the shell started may listen.
+    fn serve(&mut self, request: &Request<'_>, io: &mut Io<'_>) -> Option<Response> {
+        if let Some(Waiting::Program { process, .. }) = &mut self.waiting
+            && let Some(response) = process.serve(request, io)
+        {
+            return Some(response);
+        }
+        self.background.iter_mut().find_map(|child| child.serve(request, io))
     }
 
     fn clone_box(&self) -> Box<dyn Process> {

@@ -172,11 +172,15 @@ impl Parser {
     fn skip_lines(&mut self) {
         loop {
             self.skip_blanks();
-            let single = self.peek() == Some(';') && self.peek_at(1) != Some(';');
-            let taken = self.take('\n') || (single && self.take(';'));
-            if !taken {
+            let separates = match self.peek() {
+                Some('\n') => true,
+                Some(';') => self.peek_at(1) != Some(';'),
+                _ => false,
+            };
+            if !separates {
                 return;
             }
+            self.at += 1;
         }
     }
 
