@@ -25,6 +25,11 @@ use crate::{
 /// `--etcd-compaction-interval`.
 const COMPACTION_INTERVAL: Duration = Duration::from_secs(300);
 
+/// How many changes the store's history holds at most. Every version of an object is kept as long
+/// as its change is; upstream's watch cache is bounded for the same reason.
+/// Upstream: storage/cacher/watch_cache.go, defaultUpperBoundCapacity
+const MAX_HISTORY: u64 = 4096;
+
 /// The key of an object in the store.
 pub(crate) type StoreKey = (KindId, Key);
 
@@ -312,6 +317,10 @@ impl ApiServer {
         let changed = (commit.old.clone(), commit.new.clone());
         self.cache.publish(commit.kind, (revision, commit.time), commit.key.clone(), changed);
         self.commits.push(commit);
+        let oldest_kept = revision.saturating_sub(MAX_HISTORY);
+        if oldest_kept > self.etcd.compacted_revision() {
+            self.etcd.compact(oldest_kept);
+        }
     }
 
     /// The digest of everything the server's future depends on.

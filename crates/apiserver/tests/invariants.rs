@@ -121,11 +121,8 @@ fn check(commit: &Commit, seen: &mut BTreeMap<String, u64>, gone: &mut BTreeSet<
     assert_eq!(new_meta.uid, old_meta.uid);
     assert_eq!(new_meta.creation_timestamp, old_meta.creation_timestamp);
     let deletion = |object: &Object| object.meta().deletion_timestamp.as_ref().map(|time| time.0);
-    match (deletion(old), deletion(new)) {
-        (Some(before), after) => assert!(after.is_some_and(|after| after <= before)),
-        (None, _) => {}
-    }
-    if deletion(old).is_some() {
+    if let Some(before) = deletion(old) {
+        assert!(deletion(new).is_some_and(|after| after <= before));
         let finalizers = |object: &Object| object.meta().finalizers.clone().unwrap_or_default();
         let old = finalizers(old);
         // A second deletion may still choose another policy, as upstream lets it.

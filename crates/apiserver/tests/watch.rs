@@ -210,6 +210,24 @@ fn a_watch_from_a_compacted_revision_is_expired() {
 }
 
 #[test]
+fn history_is_bounded() {
+    let mut server = Server::new();
+    let created = server.create(config_map("a")).expect("created");
+    let first = server.server.revision();
+    for number in 0..5000 {
+        let change = move |object: &mut Object| {
+            let labels = object.meta_mut().labels.get_or_insert_default();
+            labels.insert("number".into(), number.to_string());
+        };
+        server.change(&created, Subresource::None, change).expect("changed");
+    }
+    assert_eq!(server.server.changes_after(first), None);
+    let last = server.server.revision();
+    assert_eq!(server.server.changes_after(last - 4096).map(|changes| changes.len()), Some(4096));
+    assert_eq!(server.server.changes_after(last - 4097), None);
+}
+
+#[test]
 fn a_watch_announces_itself_once_until_it_is_released() {
     let mut server = Server::new();
     server.server.schedule_deliveries();
