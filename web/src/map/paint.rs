@@ -329,6 +329,10 @@ fn progress(pod: &PodRow, now_ms: i64) -> Option<f64> {
 fn draw_tile(brush: &Brush<'_>, density: Density, pod: &PodRow, state: PodState, pose: &Pose) {
     let (rect, palette) = (pose.rect, brush.palette);
     let progress = progress(pod, brush.now_ms);
+    let alpha = brush.context.global_alpha();
+    if state == PodState::Terminating {
+        brush.context.set_global_alpha(alpha * 0.7);
+    }
     match density {
         Density::Card => card(brush, pod, state, &rect, progress),
         Density::Large => {
@@ -342,6 +346,7 @@ fn draw_tile(brush: &Brush<'_>, density: Density, pod: &PodRow, state: PodState,
             glyph(brush.context, palette, state, rect.center(), radius, progress);
         }
     }
+    brush.context.set_global_alpha(alpha);
 }
 
 fn card(brush: &Brush<'_>, pod: &PodRow, state: PodState, rect: &Rect, progress: Option<f64>) {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use gloo::events::EventListener;
+use gloo::events::{EventListener, EventListenerOptions};
 use protocol::{Command, CommandResult, Detail, Message, ObjectRef};
 use wasm_bindgen::JsCast;
 use yew::prelude::*;
@@ -79,7 +79,8 @@ impl Component for App {
         let language = Language::from_tag(&tag);
         let link = context.link().clone();
         let keys = web_sys::window().and_then(|window| window.document()).map(|document| {
-            EventListener::new(&document, "keydown", move |event| {
+            let options = EventListenerOptions::enable_prevent_default();
+            EventListener::new_with_options(&document, "keydown", options, move |event| {
                 if let Some(event) = event.dyn_ref::<KeyboardEvent>() {
                     link.send_message(Event::Key(event.clone()));
                 }
@@ -199,7 +200,8 @@ impl App {
         let progress = Progress::of(&self.world);
         let nodes = self.world.tables.nodes.len();
         let values = [("nodes", nodes), ("ready", counts.ready), ("pods", counts.total)];
-        let empty = self.settled && counts.total == 0;
+        let mut pods = self.world.tables.pods.values();
+        let empty = !pods.any(|pod| !pod.namespace.starts_with("kube-"));
         html! {
             <main class="center" aria-label={strings.map_label}>
                 <ClusterMap nodes={self.world.tables.nodes.clone()}

@@ -50,9 +50,9 @@ pub enum Event {
     Resized,
     /// The person scrolled.
     Scrolled,
-    /// The pointer is here, in the view.
+    /// The pointer is here, in the window.
     Pointer(Option<Point>),
-    /// A click, in the view.
+    /// A click, in the window.
     Click(Point),
     /// A key.
     Key(KeyboardEvent),
@@ -133,6 +133,7 @@ impl Component for ClusterMap {
             }
             Event::Pointer(point) => {
                 let target = point.and_then(|point| {
+                    let point = self.in_view(point);
                     let target = self.scene.hit(self.on_map(point))?;
                     Some((target, point))
                 });
@@ -142,7 +143,7 @@ impl Component for ClusterMap {
                 self.hovered = target;
             }
             Event::Click(point) => {
-                let target = self.scene.hit(self.on_map(point));
+                let target = self.scene.hit(self.on_map(self.in_view(point)));
                 self.focused = target.clone();
                 self.choose(context, target);
             }
@@ -198,11 +199,8 @@ impl Component for ClusterMap {
     }
 }
 
-fn in_view(event: &MouseEvent) -> Point {
-    let element = event.current_target().and_then(|t| t.dyn_into::<web_sys::Element>().ok());
-    let corner = element.map(|element| element.get_bounding_client_rect());
-    let (left, top) = corner.map_or((0.0, 0.0), |rect| (rect.left(), rect.top()));
-    Point { x: f64::from(event.client_x()) - left, y: f64::from(event.client_y()) - top }
+fn in_window(event: &MouseEvent) -> Point {
+    Point { x: f64::from(event.client_x()), y: f64::from(event.client_y()) }
 }
 
 impl ClusterMap {
@@ -214,9 +212,9 @@ impl ClusterMap {
                 aria-label={strings.map_label} aria-activedescendant="map-option"
                 data-testid="map-surface"
                 onscroll={link.callback(|_| Event::Scrolled)}
-                onmousemove={link.callback(|event| Event::Pointer(Some(in_view(&event))))}
-                onmouseleave={link.callback(|_| Event::Pointer(None))}
-                onclick={link.callback(|event| Event::Click(in_view(&event)))}
+                onmousemove={link.callback(|event| Event::Pointer(Some(in_window(&event))))}
+                onmouseout={link.callback(|_| Event::Pointer(None))}
+                onclick={link.callback(|event| Event::Click(in_window(&event)))}
                 onkeydown={link.callback(Event::Key)}
                 onfocus={link.callback(|_| Event::Focus(true))}
                 onblur={link.callback(|_| Event::Focus(false))}>
@@ -286,6 +284,14 @@ impl ClusterMap {
         {
             self.hovered = None;
         }
+    }
+
+    /// A point of the window in the view.
+    fn in_view(&self, point: Point) -> Point {
+        let element = self.scroller.cast::<HtmlElement>();
+        let corner = element.map(|element| element.get_bounding_client_rect());
+        let (left, top) = corner.map_or((0.0, 0.0), |rect| (rect.left(), rect.top()));
+        Point { x: point.x - left, y: point.y - top }
     }
 
     fn on_map(&self, point: Point) -> Point {

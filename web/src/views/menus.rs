@@ -78,17 +78,25 @@ pub struct MenuProps {
 #[component]
 pub fn Menu(props: &MenuProps) -> Html {
     let open = use_state_eq(|| false);
-    let button = use_node_ref();
+    let (menu, button, panel) = (use_node_ref(), use_node_ref(), use_node_ref());
+    {
+        // The focus goes in, so that its leaving can close the menu in every browser.
+        let panel = panel.clone();
+        use_effect_with(*open, move |_| {
+            if let Some(panel) = panel.cast::<HtmlElement>() {
+                let _ = panel.focus();
+            }
+        });
+    }
     let toggle = {
         let open = open.clone();
         Callback::from(move |_: MouseEvent| open.set(!*open))
     };
     let onfocusout = {
-        let open = open.clone();
+        let (open, menu) = (open.clone(), menu.clone());
         Callback::from(move |event: FocusEvent| {
-            let menu = event.current_target().and_then(|target| target.dyn_into::<Node>().ok());
             let next = event.related_target().and_then(|target| target.dyn_into::<Node>().ok());
-            if !menu.is_some_and(|menu| menu.contains(next.as_ref())) {
+            if !menu.get().is_some_and(|menu| menu.contains(next.as_ref())) {
                 open.set(false);
             }
         })
@@ -116,7 +124,7 @@ pub fn Menu(props: &MenuProps) -> Html {
         })
     };
     html! {
-        <div class={classes!("menu", props.class)} {onfocusout} {onkeydown}>
+        <div ref={menu} class={classes!("menu", props.class)} {onfocusout} {onkeydown}>
             <button type="button" ref={button} class="menu-button" onclick={toggle}
                 aria-expanded={open.to_string()} aria-haspopup="true"
                 data-testid={props.testid} title={props.label} aria-label={props.label}>
@@ -124,7 +132,7 @@ pub fn Menu(props: &MenuProps) -> Html {
                 <span class="menu-label">{ props.label }</span>
             </button>
             if *open {
-                <div class="menu-panel" tabindex="-1" {onclick}>{ props.content.emit(()) }</div>
+                <div ref={panel} class="menu-panel" tabindex="-1" {onclick}>{ props.content.emit(()) }</div>
             }
         </div>
     }
