@@ -15,7 +15,7 @@ use serde::de::{
 use serde::forward_to_deserialize_any;
 use serde_json::{Map, Number, Value};
 
-use super::go::{type_word, value_word};
+use super::go::{named_type, type_word, value_word};
 use super::{DecodeError, Problem};
 use crate::kinds::Kinded;
 use crate::quantity::Quantity;
@@ -79,11 +79,15 @@ impl<'a> Place<'a> {
             Segment::Key(_) | Segment::Index(_) => None,
         });
         let names: Vec<&str> = names.collect();
-        let target = match self.structs.last() {
-            Some(name) if !names.is_empty() => format!("struct field {name}.{}", names.join(".")),
-            _ => "value".to_string(),
+        let (Some(owner), Some(field)) = (self.structs.last(), names.last()) else {
+            let text = format!("json: cannot unmarshal {value} into Go value of type {wanted}");
+            return Failure(text);
         };
-        Failure(format!("json: cannot unmarshal {value} into Go {target} of type {wanted}"))
+        let wanted = named_type(owner, field, wanted).unwrap_or_else(|| wanted.to_string());
+        let path = names.join(".");
+        Failure(format!(
+            "json: cannot unmarshal {value} into Go struct field {owner}.{path} of type {wanted}"
+        ))
     }
 
     /// An error at the place where the deserializer stopped.

@@ -46,6 +46,71 @@ pub(super) fn type_word(rust_name: &str) -> String {
     }
 }
 
+/// Go's name for the type of a field that is a text with a type of its own, or a list of such:
+/// facts of upstream's types.go, for the fields that a manifest may set.
+const NAMED_TEXTS: &[(&str, &str, &str)] = &[
+    ("ObjectMeta", "uid", "types.UID"),
+    ("OwnerReference", "uid", "types.UID"),
+    ("ManagedFieldsEntry", "operation", "v1.ManagedFieldsOperationType"),
+    ("ObjectReference", "uid", "types.UID"),
+    ("NamespaceSpec", "finalizers", "v1.FinalizerName"),
+    ("Taint", "effect", "v1.TaintEffect"),
+    ("ConfigMapNodeConfigSource", "uid", "types.UID"),
+    ("HostPathVolumeSource", "type", "v1.HostPathType"),
+    ("EmptyDirVolumeSource", "medium", "v1.StorageMedium"),
+    ("LabelSelectorRequirement", "operator", "v1.LabelSelectorOperator"),
+    ("PersistentVolumeClaimSpec", "accessModes", "v1.PersistentVolumeAccessMode"),
+    ("PersistentVolumeClaimSpec", "volumeMode", "v1.PersistentVolumeMode"),
+    ("ImageVolumeSource", "pullPolicy", "v1.PullPolicy"),
+    ("ContainerPort", "protocol", "v1.Protocol"),
+    ("ContainerResizePolicy", "resourceName", "v1.ResourceName"),
+    ("ContainerResizePolicy", "restartPolicy", "v1.ResourceResizeRestartPolicy"),
+    ("Container", "restartPolicy", "v1.ContainerRestartPolicy"),
+    ("ContainerRestartRule", "action", "v1.ContainerRestartRuleAction"),
+    ("ContainerRestartRuleOnExitCodes", "operator", "v1.ContainerRestartRuleOnExitCodesOperator"),
+    ("VolumeMount", "recursiveReadOnly", "v1.RecursiveReadOnlyMode"),
+    ("VolumeMount", "mountPropagation", "v1.MountPropagationMode"),
+    ("HTTPGetAction", "scheme", "v1.URIScheme"),
+    ("HTTPGetAction", "protocol", "v1.HTTPProtocol"),
+    ("GRPCAction", "mode", "v1.GRPCProbeMode"),
+    ("Lifecycle", "stopSignal", "v1.Signal"),
+    ("Container", "terminationMessagePolicy", "v1.TerminationMessagePolicy"),
+    ("Container", "imagePullPolicy", "v1.PullPolicy"),
+    ("Capabilities", "add", "v1.Capability"),
+    ("Capabilities", "drop", "v1.Capability"),
+    ("SecurityContext", "procMount", "v1.ProcMountType"),
+    ("SeccompProfile", "type", "v1.SeccompProfileType"),
+    ("AppArmorProfile", "type", "v1.AppArmorProfileType"),
+    ("PodSpec", "restartPolicy", "v1.RestartPolicy"),
+    ("PodSpec", "dnsPolicy", "v1.DNSPolicy"),
+    ("PodSecurityContext", "supplementalGroupsPolicy", "v1.SupplementalGroupsPolicy"),
+    ("PodSecurityContext", "fsGroupChangePolicy", "v1.PodFSGroupChangePolicy"),
+    ("PodSecurityContext", "seLinuxChangePolicy", "v1.PodSELinuxChangePolicy"),
+    ("NodeSelectorRequirement", "operator", "v1.NodeSelectorOperator"),
+    ("Toleration", "operator", "v1.TolerationOperator"),
+    ("Toleration", "effect", "v1.TaintEffect"),
+    ("PodReadinessGate", "conditionType", "v1.PodConditionType"),
+    ("PodSpec", "preemptionPolicy", "v1.PreemptionPolicy"),
+    ("TopologySpreadConstraint", "whenUnsatisfiable", "v1.UnsatisfiableConstraintAction"),
+    ("TopologySpreadConstraint", "nodeAffinityPolicy", "v1.NodeInclusionPolicy"),
+    ("TopologySpreadConstraint", "nodeTaintsPolicy", "v1.NodeInclusionPolicy"),
+    ("PodOS", "name", "v1.OSName"),
+    ("Secret", "type", "v1.SecretType"),
+    ("DeploymentStrategy", "type", "v1.DeploymentStrategyType"),
+    ("LeaseSpec", "strategy", "v1.CoordinatedLeaseStrategy"),
+];
+
+/// The name of a field's type, where that is more than a text or a list of texts.
+pub(super) fn named_type(struct_name: &str, field: &str, type_word: &str) -> Option<String> {
+    let list = match type_word {
+        "string" => "",
+        "[]string" => "[]",
+        _ => return None,
+    };
+    let row = NAMED_TEXTS.iter().find(|(owner, name, _)| *owner == struct_name && *name == field);
+    row.map(|(_, _, name)| format!("{list}{name}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -90,6 +90,24 @@ fn maps_and_lists_of_a_wrong_type_read_as_gos() {
             "spec.template.spec.containers",
         ),
         (
+            pod_spec(json!({"restartPolicy": false})),
+            "bool into Go struct field PodSpec.spec.template.spec.restartPolicy of type \
+             v1.RestartPolicy",
+            "spec.template.spec.restartPolicy",
+        ),
+        (
+            container(json!({"securityContext": {"capabilities": {"drop": "ALL"}}})),
+            "string into Go struct field Capabilities.spec.template.spec.containers.\
+             securityContext.capabilities.drop of type []v1.Capability",
+            "spec.template.spec.containers[1].securityContext.capabilities.drop",
+        ),
+        (
+            container(json!({"securityContext": {"capabilities": {"drop": [1]}}})),
+            "number into Go struct field Capabilities.spec.template.spec.containers.\
+             securityContext.capabilities.drop of type v1.Capability",
+            "spec.template.spec.containers[1].securityContext.capabilities.drop[0]",
+        ),
+        (
             pod_spec(json!({"hostNetwork": "yes"})),
             "string into Go struct field PodSpec.spec.template.spec.hostNetwork of type bool",
             "spec.template.spec.hostNetwork",
@@ -342,4 +360,63 @@ fn objects_of_every_kind_survive_a_round_trip() {
         let unnamed = decode_as(kind, json!({}), FieldValidation::Strict).unwrap();
         assert_eq!(unnamed.object, decoded.object);
     }
+}
+
+/// Replaces one value somewhere in a tree.
+fn mutate(value: &mut Value, stream: &mut sim::Stream) {
+    let choices = [
+        json!(null),
+        json!(true),
+        json!(-1),
+        json!(1.5),
+        json!(u64::MAX),
+        json!("text"),
+        json!(["text"]),
+        json!({"unknown": {"deep": [1]}}),
+    ];
+    let count = match value {
+        Value::Object(fields) => fields.len(),
+        Value::Array(items) => items.len(),
+        _ => 0,
+    };
+    let chosen = usize::try_from(stream.below(count as u64 + 1)).unwrap();
+    match value {
+        Value::Object(fields) if chosen < count => {
+            mutate(fields.values_mut().nth(chosen).unwrap(), stream);
+        }
+        Value::Array(items) if chosen < count => mutate(&mut items[chosen], stream),
+        other => *other = choices[usize::try_from(stream.below(8)).unwrap()].clone(),
+    }
+}
+
+#[test]
+fn whatever_is_wrong_has_a_place() {
+    let good = container(json!({
+        "image": "nginx",
+        "command": ["sh", "-c"],
+        "env": [{"name": "a", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}],
+        "ports": [{"containerPort": 80, "protocol": "TCP"}],
+        "readinessProbe": {"httpGet": {"port": "http"}, "periodSeconds": 5},
+        "resources": {"limits": {"cpu": "100m"}},
+        "securityContext": {"capabilities": {"add": ["NET_ADMIN"]}},
+    }));
+    let mut stream = sim::Stream::new(17, "decode");
+    let mut refused = 0;
+    for _ in 0..3000 {
+        let mut value = good.clone();
+        mutate(&mut value["metadata"], &mut stream);
+        mutate(&mut value["spec"], &mut stream);
+        let text = yaml::to_yaml(&value);
+        let Err(error) = decode(value.clone(), FieldValidation::Strict) else { continue };
+        refused += 1;
+        let document = yaml::documents(&text).unwrap().remove(0);
+        for path in &error.paths {
+            let place = document.position_of_key(path);
+            let line = text.lines().nth(place.line as usize - 1).unwrap();
+            let last = path.rsplit(['.', '[']).next().unwrap().trim_end_matches(']');
+            let is_item = last.parse::<usize>().is_ok();
+            assert!(is_item || line.contains(&format!("{last}:")), "{error}: {path}: {line}");
+        }
+    }
+    assert!(refused > 1000, "only {refused} were refused");
 }
