@@ -14,6 +14,8 @@ mod manager;
 pub mod namespace;
 pub mod node_lifecycle;
 pub mod pod_garbage_collector;
+#[cfg(test)]
+mod property_tests;
 mod refusal;
 pub mod replica_set;
 pub mod root_ca_publisher;

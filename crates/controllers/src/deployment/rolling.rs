@@ -55,17 +55,21 @@ impl Rollout<'_, '_, '_> {
         if max_scaled_down <= 0 {
             return Ok(false);
         }
-        let cleaned_up = self.clean_up_unhealthy(&mut old, max_scaled_down)?;
+        let Some(cleaned_up) = self.clean_up_unhealthy(&mut old, max_scaled_down)? else {
+            return Ok(false);
+        };
         let scaled_down = self.scale_down_old(&mut old, split.new.as_deref())?;
         Ok(cleaned_up + scaled_down > 0)
     }
 
-    /// Scales old ReplicaSets down by their pods that are not available: those go first.
+    /// Scales old ReplicaSets down by their pods that are not available: those go first. `None`
+    /// when a ReplicaSet still counts pods that it was told to give up: nothing can be said of
+    /// its availability until it has caught up.
     fn clean_up_unhealthy(
         &mut self,
         old: &mut [Arc<ReplicaSet>],
         max_cleanup: i32,
-    ) -> Result<i32, Error> {
+    ) -> Result<Option<i32>, Error> {
         sort_by_age(old);
         let mut total = 0;
         for replica_set in old {
@@ -73,13 +77,16 @@ impl Rollout<'_, '_, '_> {
             if total >= max_cleanup || have == 0 || unhealthy == 0 {
                 continue;
             }
+            if unhealthy < 0 {
+                return Ok(None);
+            }
             let count = unhealthy.min(max_cleanup - total);
             if let Some(scaled) = self.scale_and_record(replica_set, have - count)? {
                 *replica_set = scaled;
             }
             total += count;
         }
-        Ok(total)
+        Ok(Some(total))
     }
 
     fn scale_down_old(
