@@ -67,6 +67,8 @@ pub struct App {
     traps: u32,
     settled: bool,
     legend: Callback<(), Html>,
+    /// The one callback of all parts: a new one for each drawing would draw all of them.
+    send: Callback<Intent>,
     _keys: Option<EventListener>,
 }
 
@@ -108,6 +110,7 @@ impl Component for App {
             traps: 0,
             settled: false,
             legend: legend_in(language),
+            send: context.link().callback(Event::Wanted),
             _keys: keys,
         };
         browser::set_root_attribute("lang", app.language.code());
@@ -142,9 +145,9 @@ impl Component for App {
         }
     }
 
-    fn view(&self, context: &Context<Self>) -> Html {
+    fn view(&self, _: &Context<Self>) -> Html {
         let strings = self.language.strings();
-        let send = context.link().callback(Event::Wanted);
+        let send = &self.send;
         let sheet = match self.sheet {
             None => "sheet-none",
             Some(Sheet::Editor) => "sheet-editor",
@@ -160,22 +163,22 @@ impl Component for App {
                     nodes={self.world.tables.nodes.clone()} language={self.language}
                     send={send.clone()} />
                 { transport(&self.world.pace, self.world.elapsed_ms(), self.speed, boot, strings,
-                    &send) }
+                    send) }
                 <section class="panel editor" aria-label={strings.manifest}>
                     <Editor text={self.text.clone()} result={self.result.clone()}
                         waiting={self.journal.editor_waits()} replaced={self.replaced.is_some()}
                         language={self.language} send={send.clone()} />
                 </section>
-                { self.map_part(strings, &send) }
+                { self.map_part(strings, send) }
                 <section class="panel inspector" aria-label={strings.summary}>
-                    { self.inspector(&send) }
+                    { self.inspector(send) }
                 </section>
                 <section class="panel dock" aria-label={strings.objects}>
                     <Dock tables={self.world.tables.clone()} now_ms={self.second()}
                         selected={self.selected.clone()} language={self.language}
                         send={send.clone()} />
                 </section>
-                { self.sheet_bar(strings, &send) }
+                { self.sheet_bar(strings, send) }
             </div>
         }
     }

@@ -7,7 +7,7 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
-use super::parts::{Icon, icon_button, say, state_glyph, when};
+use super::parts::{Icon, icon_button, node_glyph, say, state_glyph, when};
 use super::{Intent, Sheet};
 use crate::browser;
 use crate::model::{Column, Entry, Filter, Tab, Tables, columns, entries, namespaces, tabs};
@@ -288,6 +288,7 @@ fn Row(props: &RowProps) -> Html {
     let onclick = props.send.reform(move |_: MouseEvent| Intent::Select(object.clone()));
     let glyph = match &props.entry {
         Entry::Pod(pod) => Some(state_glyph(pod.state)),
+        Entry::Node(node) => Some(node_glyph(node)),
         _ => None,
     };
     let warning = matches!(&props.entry, Entry::Event(row) if row.kind == EventKind::Warning);

@@ -1,6 +1,6 @@
 //! Small parts that everything uses: icons, the glyph of a pod's state, buttons.
 
-use protocol::PodState;
+use protocol::{ConditionStatus, NodeRow, PodState};
 use yew::prelude::*;
 
 use super::Intent;
@@ -169,5 +169,14 @@ pub fn when<E: 'static, T: 'static>(
         if let Some(meant) = meaning(event) {
             send.emit(meant);
         }
+    })
+}
+
+/// The glyph of a node: ready, not ready, or not heard of.
+pub fn node_glyph(node: &NodeRow) -> Html {
+    state_glyph(match node.ready {
+        ConditionStatus::True => PodState::Ready,
+        ConditionStatus::False => PodState::Failed,
+        ConditionStatus::Unknown => PodState::Unknown,
     })
 }

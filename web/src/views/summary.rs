@@ -9,7 +9,7 @@ use protocol::{
 use yew::prelude::*;
 
 use super::Intent;
-use super::parts::{say, state_glyph, state_word};
+use super::parts::{node_glyph, say, state_glyph, state_word};
 use crate::format;
 use crate::model::{Tables, node_ref, ordered, pod_ref};
 use crate::strings::Strings;
@@ -316,14 +316,6 @@ impl Words<'_> {
 
 fn owns(owner: Option<&Owner>, object: &ObjectRef) -> bool {
     owner.is_some_and(|owner| owner.kind == object.kind && owner.name == object.name)
-}
-
-fn node_glyph(node: &NodeRow) -> Html {
-    state_glyph(match node.ready {
-        ConditionStatus::True => PodState::Ready,
-        ConditionStatus::False => PodState::Failed,
-        ConditionStatus::Unknown => PodState::Unknown,
-    })
 }
 
 fn requests(resources: &Resources) -> String {
