@@ -54,3 +54,54 @@ fn is_variant(variants: &[&str], part: &str) -> bool {
     let name = part.trim_end_matches(|letter: char| letter.is_ascii_digit() || letter == '.');
     variants.contains(&name) || variants.contains(&part)
 }
+
+#[cfg(test)]
+mod tests {
+    use runtime::{ImageCatalogue, ImageReference};
+
+    use crate::Catalogue;
+
+    #[test]
+    fn images_exist_or_say_why_not() {
+        for (name, want) in [
+            ("nginx", ""),
+            ("nginx:1.14.2", ""),
+            ("nginx:1.25-alpine", ""),
+            ("nginx:stable-alpine3.20-slim", ""),
+            ("nginx:alpine", ""),
+            ("nginx:1.161", "docker.io/library/nginx:1.161: not found"),
+            ("nginx:nosuch", "docker.io/library/nginx:nosuch: not found"),
+            ("busybox:1.28", ""),
+            ("busybox:1.36.1-glibc", ""),
+            ("redis:7-alpine", ""),
+            ("ngnix", "pull access denied, repository does not exist or may require authorization"),
+            ("team/app:v1", ""),
+            ("ghcr.io/team/app", ""),
+            ("registry.k8s.io/pause:3.10.1", ""),
+            ("registry.k8s.io/etcd:3.6.5-0", ""),
+            ("registry.k8s.io/kube-scheduler:v1.37.0", ""),
+            ("registry.invalid/app:1", "lookup registry.invalid: no such host"),
+            ("localhost:5000/app", "dial tcp 127.0.0.1:5000: connect: connection refused"),
+        ] {
+            let reference = ImageReference::parse(name).expect("a name");
+            let message = Catalogue.resolve(&reference).err().map(|error| error.message);
+            match message {
+                None => assert_eq!(want, "", "{name}"),
+                Some(message) => {
+                    assert!(!want.is_empty() && message.contains(want), "{name}: {message}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn two_names_of_one_image_have_one_digest() {
+        let digest = |name: &str| {
+            let reference = ImageReference::parse(name).expect("a name");
+            Catalogue.resolve(&reference).expect("an image").digest
+        };
+        assert_eq!(digest("nginx:1.25"), digest("docker.io/library/nginx:1.25"));
+        assert_ne!(digest("nginx:1.25"), digest("nginx:1.26"));
+        assert_eq!(digest("nginx").len(), "sha256:".len() + 64);
+    }
+}

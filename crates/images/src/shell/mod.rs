@@ -10,6 +10,8 @@ use sim::{Digest, Duration, Time};
 mod expand;
 pub(crate) mod parse;
 mod run;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use run::sleep_span;
 

@@ -4,3 +4,5 @@ pub(crate) mod containers;
 pub(crate) mod generate;
 pub(crate) mod phase;
 mod publish;
+#[cfg(test)]
+mod tests;
