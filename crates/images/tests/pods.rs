@@ -697,3 +697,34 @@ fn a_pod_past_its_deadline_fails() {
     assert_eq!(status.phase.as_deref(), Some("Failed"));
     assert_eq!(status.reason.as_deref(), Some("DeadlineExceeded"));
 }
+
+#[test]
+fn a_machine_that_fails_takes_its_containers_with_it() {
+    let mut world = World::ready();
+    world.create(NGINX);
+    world.create_script("once", "Never", "sleep 1d");
+    world.create(
+        r#"{"metadata":{"name":"app"},"spec":{
+        "initContainers":[{"name":"one","image":"busybox:1.36","command":["sh","-c","echo init"]}],
+        "containers":[{"name":"main","image":"nginx:1.14.2"}]}}"#,
+    );
+    world.seconds(15);
+    assert_eq!(world.condition("app", "Ready").0, "True");
+    world.kubelet.set_powered(false);
+    world.seconds(60);
+    assert_eq!(world.phase("web"), "Running", "nobody is there to say otherwise");
+    world.kubelet.set_powered(true);
+    world.seconds(15);
+    for pod in ["web", "app"] {
+        assert_eq!(world.condition(pod, "Ready").0, "True");
+        let container = world.container(pod, "main");
+        assert_eq!(container.restart_count, 1);
+        let last = container.last_state.and_then(|state| state.terminated).expect("an end");
+        assert_eq!((last.exit_code, last.reason.as_deref()), (255, Some("Unknown")));
+        let event = "SandboxChanged: Pod sandbox changed, it will be killed and re-created.";
+        assert!(world.events(pod).contains(&event.to_string()));
+    }
+    assert!(world.container("app", "one").ready);
+    assert_eq!(world.phase("once"), "Failed");
+    assert!(world.events("node-1").iter().any(|event| event.starts_with("Rebooted: ")));
+}

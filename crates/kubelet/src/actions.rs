@@ -84,10 +84,12 @@ pub(crate) fn should_be_restarted(
 pub(crate) fn compute(worker: &PodWorker) -> PodActions {
     let (pod, records) = (&*worker.pod, &worker.containers[..]);
     let mut actions = PodActions::default();
-    if worker.sandbox.is_none() {
-        return without_sandbox(pod, records);
-    }
-    let initialized = records.iter().any(|r| r.role == Role::Main && r.current.is_some());
+    let Some(sandbox) = &worker.sandbox else { return without_sandbox(pod, records) };
+    // What ran in a sandbox that is gone says nothing of this one.
+    let initialized = records.iter().any(|record| {
+        let current = record.current.as_ref();
+        record.role == Role::Main && current.is_some_and(|i| i.sandbox_id == sandbox.id)
+    });
     if !init_actions(worker, initialized, &mut actions) {
         return actions;
     }

@@ -37,6 +37,8 @@ pub(crate) struct Exit {
 pub(crate) struct Instance {
     /// 64 hexadecimal digits.
     pub(crate) id: String,
+    /// The sandbox it runs in.
+    pub(crate) sandbox_id: String,
     pub(crate) attempt: u32,
     pub(crate) image: Arc<Image>,
     /// The image's whole name.
@@ -61,6 +63,7 @@ pub(crate) struct Instance {
 /// What an instance is made from.
 pub(crate) struct Blueprint {
     pub(crate) id: String,
+    pub(crate) sandbox_id: String,
     pub(crate) attempt: u32,
     pub(crate) image: Arc<Image>,
     pub(crate) image_name: String,
@@ -77,9 +80,11 @@ pub(crate) struct World<'a> {
 
 impl Instance {
     pub(crate) fn create(blueprint: Blueprint, container: &Container, now: Time) -> Self {
-        let Blueprint { id, attempt, image, image_name, environment, files } = blueprint;
+        let Blueprint { id, sandbox_id, attempt, image, image_name, environment, files } =
+            blueprint;
         Instance {
             id,
+            sandbox_id,
             attempt,
             image,
             image_name,
@@ -174,6 +179,17 @@ impl Instance {
             Flow::Continue => {}
             Flow::WaitUntil(time) => self.timer = Some(time),
             Flow::Exit(code) => self.end(code & 0xff, world.now),
+        }
+    }
+
+    /// The machine failed under it. Nobody was there to see how it ended.
+    /// Upstream: containerd, internal/cri/store/container/status.go, unknownExitCode.
+    pub(crate) fn lose(&mut self, now: Time) {
+        if self.exit.is_none() {
+            self.process = None;
+            self.timer = None;
+            let message = String::new();
+            self.exit = Some(Exit { code: 255, reason: "Unknown", message, time: now });
         }
     }
 

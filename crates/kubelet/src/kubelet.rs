@@ -32,6 +32,9 @@ pub struct Kubelet {
     /// Whether it should run, and whether it does.
     wanted: bool,
     running: bool,
+    /// Whether the machine should be on, and whether it is.
+    power_wanted: bool,
+    powered: bool,
     next_mirrors: Option<Time>,
     next_wake: Option<Time>,
 }
@@ -56,6 +59,8 @@ impl Kubelet {
             workers: OrdMap::new(),
             wanted: true,
             running: false,
+            power_wanted: true,
+            powered: true,
             next_mirrors: None,
             next_wake: Some(Time::ZERO),
         }
@@ -74,10 +79,17 @@ impl Kubelet {
         self.next_wake = Some(Time::ZERO);
     }
 
+    /// Switches the machine off, without a word to anybody, or on again. Whatever ran on it is
+    /// gone; images and what the API server knows remain.
+    pub fn set_powered(&mut self, powered: bool) {
+        self.power_wanted = powered;
+        self.next_wake = Some(Time::ZERO);
+    }
+
     /// Whether the kubelet should run.
     #[must_use]
     pub fn is_running(&self) -> bool {
-        self.wanted
+        self.wanted && self.power_wanted
     }
 
     /// What a container has written: its newest attempt, or the one before.
@@ -126,6 +138,16 @@ impl Kubelet {
                     record.forget();
                 }
             });
+        }
+    }
+
+    fn switch_power(&mut self, cx: &mut Context<'_>) {
+        self.powered = self.power_wanted;
+        if self.powered {
+            return self.node.reboot(cx);
+        }
+        for uid in self.workers.keys().cloned().collect::<Vec<_>>() {
+            self.with(&uid, |worker, node| worker.lose_power(node, cx.now));
         }
     }
 
@@ -318,7 +340,10 @@ impl Component for Kubelet {
     }
 
     fn wake(&mut self, cx: &mut Context<'_>) {
-        match (self.wanted, self.running) {
+        if self.power_wanted != self.powered {
+            self.switch_power(cx);
+        }
+        match (self.wanted && self.powered, self.running) {
             (true, false) => self.start(cx),
             (false, true) => self.stop(cx),
             _ => {}
@@ -357,8 +382,9 @@ impl Component for Kubelet {
         for worker in self.workers.values() {
             digest.add(&**worker);
         }
-        digest.bool(self.wanted);
-        digest.bool(self.running);
+        for flag in [self.wanted, self.running, self.power_wanted, self.powered] {
+            digest.bool(flag);
+        }
         digest.add(&self.next_mirrors);
     }
 }

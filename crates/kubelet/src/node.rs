@@ -100,15 +100,33 @@ impl Node {
         self.event(cx, "Starting", "Starting kubelet.");
     }
 
+    /// The machine was switched on again.
+    pub(crate) fn reboot(&mut self, cx: &mut Context<'_>) {
+        let facts = Facts::draw(cx.streams.named(&self.stream));
+        let boot_id = self.facts.as_mut().map(|known| known.reboot(facts)).unwrap_or_default();
+        let message = format!("Node {} has been rebooted, boot id: {boot_id}", self.spec.name);
+        self.event_of(cx, EventType::Warning, "Rebooted", &message);
+    }
+
     /// Records an Event about the node. Its UID is the node's name, as upstream.
     fn event(&mut self, cx: &mut Context<'_>, reason: &str, message: &str) {
+        self.event_of(cx, EventType::Normal, reason, message);
+    }
+
+    fn event_of(
+        &mut self,
+        cx: &mut Context<'_>,
+        event_type: EventType,
+        reason: &str,
+        message: &str,
+    ) {
         let reference = ObjectReference {
             kind: Some("Node".to_string()),
             name: Some(self.spec.name.clone()),
             uid: Some(self.spec.name.clone()),
             ..ObjectReference::default()
         };
-        self.recorder.event(cx, &reference, EventType::Normal, reason, message);
+        self.recorder.event(cx, &reference, event_type, reason, message);
     }
 
     fn status_event(&mut self, cx: &mut Context<'_>, reason: &str) {

@@ -45,6 +45,14 @@ impl Facts {
     }
 }
 
+impl Facts {
+    /// Takes the boot id of fresh facts, and returns it.
+    pub(crate) fn reboot(&mut self, fresh: Facts) -> String {
+        self.boot_id = fresh.boot_id;
+        self.boot_id.clone()
+    }
+}
+
 /// The labels that the kubelet sets.
 pub(crate) fn labels(spec: &NodeSpec) -> BTreeMap<String, String> {
     let own = [

@@ -171,6 +171,21 @@ impl PodWorker {
         }
     }
 
+    /// The machine fails under the pod: its programs and its sandbox are gone.
+    pub(crate) fn lose_power(&mut self, node: &mut Node, now: Time) {
+        self.run = None;
+        for record in &mut self.containers {
+            if let Some(instance) = &mut record.current {
+                instance.lose(now);
+            }
+        }
+        let address = self.address.take_if(|_| self.sandbox.take().is_some());
+        if let Some(address) = address.filter(|_| !self.is_host_network()) {
+            node.addresses.release(&address);
+        }
+        self.notice_at = Some(now);
+    }
+
     /// Takes in how the API server has the pod now.
     pub(crate) fn update(&mut self, node: &mut Node, cx: &mut Context<'_>, pod: Arc<Pod>) {
         let old = std::mem::replace(&mut self.pod, pod);

@@ -269,6 +269,7 @@ impl PodWorker {
         let attempt = self.containers.get(place).and_then(|record| record.current.as_ref());
         let blueprint = Blueprint {
             id: node.container_id(cx),
+            sandbox_id: self.sandbox.as_ref().map(|sandbox| sandbox.id.clone()).unwrap_or_default(),
             attempt: attempt.map_or(0, |instance| instance.attempt + 1),
             image,
             image_name: reference.to_string(),

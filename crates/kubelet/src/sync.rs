@@ -118,10 +118,24 @@ impl PodWorker {
         let (kill, queue) = (kill.into(), start.into());
         let outcome = Outcome::default();
         if create_sandbox {
+            self.announce_sandbox_change(node, cx);
             let until = cx.now + node.random(cx).between(SANDBOX.0, SANDBOX.1);
             self.run = Some(SyncRun { step: Step::Sandbox { until }, kill, queue, outcome });
         } else {
             self.go_on(node, cx, (kill, queue), outcome);
+        }
+    }
+
+    /// Says that the pod had a sandbox before, and forgets the initialisation that ran in it.
+    fn announce_sandbox_change(&mut self, node: &mut Node, cx: &mut Context<'_>) {
+        if self.containers.iter().all(|record| record.current.is_none()) {
+            return;
+        }
+        let message = "Pod sandbox changed, it will be killed and re-created.";
+        self.event(node, cx, None, (EventType::Normal, "SandboxChanged", message));
+        for record in self.containers.iter_mut().filter(|record| record.role != Role::Main) {
+            record.current = None;
+            record.previous = None;
         }
     }
 
