@@ -24,6 +24,7 @@ mod sync_context;
 pub mod taint_eviction;
 #[cfg(test)]
 mod testing;
+pub mod ttl;
 mod worker;
 
 pub use controller::{Action, Controller, Enqueue, Error, Watch, Watched};

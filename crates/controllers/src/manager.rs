@@ -14,6 +14,7 @@ use crate::replica_set::ReplicaSetController;
 use crate::root_ca_publisher::RootCaPublisher;
 use crate::service_account::ServiceAccountController;
 use crate::taint_eviction::TaintEvictionController;
+use crate::ttl::TtlController;
 use crate::worker::{Work, Worker};
 
 /// How long a worker is busy with a key.
@@ -52,6 +53,7 @@ controllers! {
     root_ca_publisher: RootCaPublisher,
     node_lifecycle: NodeLifecycleController,
     taint_eviction: TaintEvictionController,
+    ttl: TtlController,
     deployment: DeploymentController,
     replica_set: ReplicaSetController,
     pod_garbage_collector: PodGarbageCollector,

@@ -4,10 +4,10 @@
 use std::collections::BTreeMap;
 
 use api::openapi::api::apps::v1::{Deployment, ReplicaSet};
-use api::openapi::api::core::v1::Pod;
-use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use api::openapi::api::core::v1::{ConfigMap, Pod};
+use api::openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use api::{Key, Kinded};
-use apiserver::{Commit, WatchId};
+use apiserver::{Commit, Propagation, WatchId};
 use component_helpers::controller_ref::is_controlled_by;
 use component_helpers::pod_status::{is_pod_active, is_pod_ready};
 use sim::{Duration, Stream, Time};
@@ -268,5 +268,98 @@ fn a_rolling_update_leaves_enough_pods_ready() {
         let key = Key::new("default", "web");
         let done = lagging.world.get::<Deployment>(&key.name).status.clone().expect("status");
         assert_eq!(done.updated_replicas, Some(desired), "seed {seed}");
+    }
+}
+
+fn config_map(name: &str, owners: Vec<OwnerReference>) -> ConfigMap {
+    let metadata = ObjectMeta {
+        name: Some(name.into()),
+        owner_references: (!owners.is_empty()).then_some(owners),
+        ..ObjectMeta::default()
+    };
+    ConfigMap { metadata, ..ConfigMap::default() }
+}
+
+fn owner_reference(owner: &ConfigMap, blocks: bool) -> OwnerReference {
+    OwnerReference {
+        api_version: "v1".into(),
+        kind: "ConfigMap".into(),
+        name: owner.metadata.name.clone().expect("named"),
+        uid: owner.metadata.uid.clone().expect("stored"),
+        block_owner_deletion: Some(blocks),
+        controller: None,
+    }
+}
+
+/// Nothing that a living owner holds is deleted, unless a person deletes it.
+fn check_owners(lagging: &mut Lagging, commits: &[Commit], by_person: &[String], seed: u64) {
+    let left = lagging.world.list::<ConfigMap>();
+    for commit in commits.iter().filter(|commit| commit.kind == ConfigMap::ID) {
+        let (Some(old), None) = (&commit.old, &commit.new) else { continue };
+        if by_person.iter().any(|name| **name == *commit.key.name) {
+            continue;
+        }
+        let owners = old.meta().owner_references.iter().flatten();
+        for owner in owners.map(|owner| &owner.uid) {
+            let holds = left.iter().any(|map| {
+                map.metadata.uid.as_ref() == Some(owner)
+                    && map.metadata.deletion_timestamp.is_none()
+            });
+            assert!(!holds, "seed {seed}: {} had a living owner", commit.key);
+        }
+    }
+}
+
+/// Invariant 13, with watches that lag, a collector that crashes and dependents that are made
+/// while their owners go.
+#[test]
+fn garbage_goes_and_nothing_else_does() {
+    for seed in 0..15 {
+        let mut lagging = Lagging::new(seed);
+        let mut made: Vec<std::sync::Arc<ConfigMap>> = Vec::new();
+        let mut by_person: Vec<String> = vec!["kube-root-ca.crt".into()];
+        for step in 0..1500_u64 {
+            if step < 700 && lagging.below(12) == 0 {
+                let mut owners = Vec::new();
+                for candidate in &made {
+                    if owners.len() < 2 && lagging.stream.below(5) == 0 {
+                        owners.push(owner_reference(candidate, lagging.stream.below(2) == 0));
+                    }
+                }
+                let map = config_map(&format!("map-{}", made.len()), owners);
+                made.push(lagging.world.create(map));
+            }
+            if step < 900 && lagging.below(30) == 0 && !made.is_empty() {
+                let index = usize::try_from(lagging.below(made.len() as u64)).expect("small");
+                let name = made[index].metadata.name.clone().expect("named");
+                let propagation = match lagging.below(2) {
+                    0 => Propagation::Background,
+                    _ => Propagation::Foreground,
+                };
+                if lagging.world.exists::<ConfigMap>(&name) {
+                    by_person.push(name.clone());
+                    lagging.world.delete::<ConfigMap>(&name, Some(propagation));
+                }
+            }
+            if lagging.below(200) == 0 {
+                lagging.crash();
+            }
+            let commits = lagging.step();
+            check_owners(&mut lagging, &commits, &by_person, seed);
+        }
+        for _ in 0..1500 {
+            lagging.step();
+        }
+        let left = lagging.world.list::<ConfigMap>();
+        for map in &left {
+            let owners = map.metadata.owner_references.iter().flatten();
+            for owner in owners {
+                let lives =
+                    left.iter().any(|other| other.metadata.uid.as_ref() == Some(&owner.uid));
+                assert!(lives, "seed {seed}: {:?} names an owner that is gone", map.metadata.name);
+            }
+            let deleting = map.metadata.deletion_timestamp.is_some();
+            assert!(!deleting, "seed {seed}: {:?} never goes", map.metadata.name);
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use api::openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
+use api::openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time as MetaTime};
 use api::{Key, KindId, Kinded, Object, Status};
 use apiserver::{Body, DeleteOptions, Identity, Propagation, Request, Response, Subresource, Verb};
 use client::{Api, Context, EventRecorder, EventType, object_reference};
@@ -142,19 +142,21 @@ impl SyncContext<'_, '_> {
     /// # Errors
     /// The API server's answer, when it refuses.
     pub fn delete<T: Kinded>(&mut self, key: &Key, options: DeleteOptions) -> Result<(), Status> {
-        self.write(&key.namespace, |api: &mut Api<'_, T>| api.delete(&key.name, options))
-            .map(|_| ())
+        let before = self.cx.server.revision();
+        let answer = self.cx.api::<T>(self.identity, &key.namespace).delete(&key.name, options);
+        self.note_deletion(T::ID, before);
+        answer.map(|_| ())
     }
 
-    fn write<T: Kinded, R>(
+    fn write<T: Kinded>(
         &mut self,
         namespace: &str,
-        run: impl FnOnce(&mut Api<'_, T>) -> Result<R, Status>,
-    ) -> Result<R, Status> {
+        run: impl FnOnce(&mut Api<'_, T>) -> Result<Arc<T>, Status>,
+    ) -> Result<Arc<T>, Status> {
         let before = self.cx.server.revision();
-        let answer = run(&mut self.cx.api::<T>(self.identity, namespace));
-        self.note_write(T::ID, before);
-        answer
+        let answer = run(&mut self.cx.api::<T>(self.identity, namespace))?;
+        self.note_write(T::ID, before, answer.metadata());
+        Ok(answer)
     }
 
     /// Runs a request on an object whose kind is known at run time only.
@@ -179,10 +181,15 @@ impl SyncContext<'_, '_> {
             body,
             dry_run: false,
         };
-        let answer = self.cx.request(request);
-        self.note_write(kind, before);
-        match answer? {
-            Response::Object(object) | Response::Deleted(object) => Ok(object),
+        match self.cx.request(request)? {
+            Response::Object(object) => {
+                self.note_write(kind, before, object.meta());
+                Ok(object)
+            }
+            Response::Deleted(object) => {
+                self.note_deletion(kind, before);
+                Ok(object)
+            }
             _ => Err(Status::internal("the answer is no object")),
         }
     }
@@ -229,12 +236,21 @@ impl SyncContext<'_, '_> {
         };
         let before = self.cx.server.revision();
         let answer = self.cx.request(request);
-        self.note_write(kind, before);
+        self.note_deletion(kind, before);
         answer.map(|_| ())
     }
 
-    /// A request that changed nothing makes no revision, and there is none to wait for.
-    fn note_write(&mut self, kind: KindId, before: u64) {
+    /// Remembers the version that a write gave its object. One that changed nothing made no
+    /// version to wait for.
+    fn note_write(&mut self, kind: KindId, before: u64, written: &ObjectMeta) {
+        let version = written.resource_version.as_deref().and_then(|text| text.parse().ok());
+        if let Some(version) = version.filter(|version| *version > before) {
+            self.writes.insert(kind, version);
+        }
+    }
+
+    /// Remembers the revision that a deletion made: what is gone does not carry it.
+    fn note_deletion(&mut self, kind: KindId, before: u64) {
         let revision = self.cx.server.revision();
         if revision > before {
             self.writes.insert(kind, revision);

@@ -9,9 +9,11 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
+use api::openapi::api::core::v1::ObjectReference;
 use api::openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use api::{Key, Kind, KindId, Object};
 use apiserver::{Body, DeleteOptions, Patch, Propagation, Subresource, Verb};
+use client::EventType;
 use sim::Digest;
 
 use crate::refusal::is_not_found;
@@ -273,6 +275,7 @@ impl GarbageCollector {
             };
             match owner {
                 None => {
+                    report_other_namespace(cx, object, reference, kind);
                     self.absent.add(identity);
                     owners.dangling.push(reference.uid.clone());
                 }
@@ -284,6 +287,35 @@ impl GarbageCollector {
         }
         Ok(Some(owners))
     }
+}
+
+/// Says so when the owner exists, but in another namespace.
+/// Upstream: graph_builder.go, reportInvalidNamespaceOwnerRef.
+fn report_other_namespace(
+    cx: &mut SyncContext<'_, '_>,
+    object: &Object,
+    reference: &OwnerReference,
+    kind: &Kind,
+) {
+    let namespace = object.namespace();
+    let mut owners = cx.informers.objects(kind.id).iter();
+    if !owners.any(|owner| owner.uid() == reference.uid && owner.namespace() != namespace) {
+        return;
+    }
+    let OwnerReference { api_version, kind, name, uid, .. } = reference;
+    let message = format!(
+        "ownerRef [{api_version}/{kind}, namespace: {namespace}, name: {name}, uid: {uid}] does \
+         not exist in namespace {namespace:?}"
+    );
+    let about = ObjectReference {
+        api_version: Some(object.kind().api_version.to_string()),
+        kind: Some(object.kind().kind.to_string()),
+        namespace: object.meta().namespace.clone(),
+        name: object.meta().name.clone(),
+        uid: object.meta().uid.clone(),
+        ..ObjectReference::default()
+    };
+    cx.event_about(&about, EventType::Warning, "OwnerRefInvalidNamespace", &message);
 }
 
 /// The object as it is stored, if it is still the one with that UID.

@@ -176,6 +176,26 @@ fn an_owner_of_a_kind_that_nobody_knows_is_left_alone() {
     assert!(world.exists::<ConfigMap>("of-widget"));
 }
 
+/// Upstream: e2e/apimachinery and TestCrossNamespaceReferencesWithWatchCache.
+#[test]
+fn an_owner_in_another_namespace_is_none() {
+    let mut world = World::new();
+    world.create_namespace("other");
+    let map = config_map("elsewhere", vec![]);
+    let elsewhere = world.cluster.api::<ConfigMap>("other").create(map).expect("created");
+    let uid = elsewhere.metadata.uid.clone().expect("stored");
+    world.run(50);
+    world.create(config_map("confused", vec![owner(&*elsewhere, false)]));
+    world.run(50);
+    assert!(!world.exists::<ConfigMap>("confused"));
+    assert!(world.cluster.api::<ConfigMap>("other").get("elsewhere").is_ok());
+    let message = format!(
+        "ownerRef [v1/ConfigMap, namespace: default, name: elsewhere, uid: {uid}] does not exist \
+         in namespace \"default\""
+    );
+    assert_eq!(world.messages("OwnerRefInvalidNamespace"), [message]);
+}
+
 /// Random forests, random deletions: what names one living owner lives, what names only owners
 /// that are gone goes, and what was to be orphaned stays.
 #[test]
