@@ -100,6 +100,10 @@ impl Operation<'_> {
         }
     }
 
+    fn view(&self) -> View<'_> {
+        View { server: self.server, now: self.now, names: self.server.names.clone() }
+    }
+
     /// Lets every admission plugin change the object. There is none when the request deletes or
     /// addresses a subresource that is no object of the kind.
     fn admit(
@@ -107,11 +111,12 @@ impl Operation<'_> {
         attributes: &Attributes<'_>,
         mut object: Option<&mut Object>,
     ) -> Result<(), Status> {
-        let mut view = View { server: self.server, names: self.server.names.clone() };
+        let mut view = self.view();
         for plugin in self.server.admission.iter() {
             plugin.admit(attributes, object.as_deref_mut(), &mut view)?;
         }
-        self.server.names = view.names;
+        let names = view.names;
+        self.server.names = names;
         Ok(())
     }
 
@@ -121,7 +126,7 @@ impl Operation<'_> {
         attributes: &Attributes<'_>,
         object: Option<&Object>,
     ) -> Result<(), Status> {
-        let view = View { server: self.server, names: self.server.names.clone() };
+        let view = self.view();
         let mut chain = self.server.admission.iter();
         chain.try_for_each(|plugin| plugin.validate(attributes, object, &view))
     }

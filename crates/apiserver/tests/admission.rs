@@ -109,6 +109,28 @@ fn a_pod_of_an_unknown_account_is_refused() {
 }
 
 #[test]
+fn a_pod_may_come_with_its_namespace() {
+    let mut server = Server::new();
+    server
+        .create(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "team"}}))
+        .expect("created");
+    let in_team = |name: &str| {
+        let mut given = pod(name);
+        given["metadata"]["namespace"] = json!("team");
+        given
+    };
+    let spec = spec(&server.create(in_team("a")).expect("the account is on its way"));
+    assert_eq!(spec.service_account_name.as_deref(), Some("default"));
+    let mut other = in_team("b");
+    other["spec"]["serviceAccountName"] = json!("builder");
+    server.create(other).expect_err("nobody makes this one");
+    server.advance(2);
+    let words = "pods \"c\" is forbidden: error looking up service account team/default: \
+                 serviceaccount \"default\" not found";
+    assert_eq!(refusal(server.create(in_team("c"))), (403, words.into()));
+}
+
+#[test]
 fn a_pod_has_the_priority_of_its_class() {
     let mut server = Server::new();
     for (name, class, priority) in [

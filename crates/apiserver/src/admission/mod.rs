@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use api::{Key, Kind, KindId, Object, Status};
-use sim::Stream;
+use sim::{Duration, Stream, Time};
 
 use crate::{ApiServer, Identity, Snapshot, Subresource, Verb, names};
 
@@ -61,6 +61,7 @@ impl Attributes<'_> {
 /// What a plugin may read of the cluster: upstream's plugins have informers of their own.
 pub struct View<'a> {
     pub(crate) server: &'a ApiServer,
+    pub(crate) now: Time,
     pub(crate) names: Stream,
 }
 
@@ -75,6 +76,13 @@ impl View<'_> {
     #[must_use]
     pub fn list(&self, kind: KindId) -> Snapshot {
         self.server.snapshot(kind)
+    }
+
+    /// How long ago an object was created, as precisely as its metadata says.
+    #[must_use]
+    pub fn age(&self, object: &Object) -> Duration {
+        let created = object.meta().creation_timestamp.as_ref();
+        created.map_or(Duration::ZERO, |time| self.now.since(self.server.clock.time(time.0)))
     }
 
     /// A name that begins with `base` and ends at random.

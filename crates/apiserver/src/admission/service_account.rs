@@ -8,11 +8,14 @@ use api::openapi::api::core::v1::{
     ServiceAccountTokenProjection, Volume, VolumeMount, VolumeProjection,
 };
 use api::{Key, KindId, Object, Status};
+use sim::Duration;
 
 use super::{AdmissionPlugin, Attributes, View};
 use crate::Verb;
 
 const DEFAULT_NAME: &str = "default";
+/// How long a pod waits for the account `default`: ten looks, up to 200 ms apart.
+const DEFAULT_WAIT: Duration = Duration::from_millis(1800);
 const VOLUME_NAME: &str = "kube-api-access";
 const MOUNT_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 const MIRROR_ANNOTATION: &str = "kubernetes.io/config.mirror";
@@ -42,19 +45,18 @@ impl AdmissionPlugin for ServiceAccountPlugin {
         let wanted = object.get::<Pod>().and_then(|pod| pod.spec.as_ref()).and_then(name_of);
         let name = wanted.unwrap_or(DEFAULT_NAME).to_string();
         let key = Key::new(request.namespace, &name);
-        let Some(account) = view.get(KindId::SERVICE_ACCOUNT, &key) else {
+        let Some(account) = look_up(view, &key) else {
             let words = format!(
                 "error looking up service account {key}: serviceaccount {name:?} not found"
             );
             return Err(request.forbidden(Some(object), &words));
         };
-        let Some(account) = account.get::<ServiceAccount>() else { return Ok(()) };
         let Some(pod) = object.get_mut::<Pod>() else { return Ok(()) };
         let spec = pod.spec.get_or_insert_default();
         // Upstream keeps one field for both names; the deprecated one is its copy.
         spec.service_account = Some(name.clone());
         spec.service_account_name = Some(name);
-        if should_automount(account, spec) {
+        if should_automount(&account, spec) {
             mount_token(spec, view);
         }
         if spec.image_pull_secrets.as_ref().is_none_or(Vec::is_empty) {
@@ -62,6 +64,19 @@ impl AdmissionPlugin for ServiceAccountPlugin {
         }
         Ok(())
     }
+}
+
+/// The account of that key. The one that every namespace has is waited for: a pod may come with
+/// its namespace, before the controller has made the account. A request here takes no time, so
+/// what the wait would bring, an account that says nothing, is taken for granted as long as
+/// upstream waits. Upstream: getServiceAccount
+fn look_up(view: &View<'_>, key: &Key) -> Option<ServiceAccount> {
+    if let Some(account) = view.get(KindId::SERVICE_ACCOUNT, key) {
+        return account.get::<ServiceAccount>().cloned();
+    }
+    let namespace = view.get(KindId::NAMESPACE, &Key::cluster(&key.namespace))?;
+    let is_coming = &*key.name == DEFAULT_NAME && view.age(&namespace) < DEFAULT_WAIT;
+    is_coming.then(ServiceAccount::default)
 }
 
 fn name_of(spec: &PodSpec) -> Option<&str> {
