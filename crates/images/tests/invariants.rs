@@ -18,7 +18,7 @@ const MANIFESTS: [&str; 7] = [
         "command":["sh","-c","sleep 7; exit 1"]}]}"#,
     r#"{"restartPolicy":"OnFailure","containers":[{"name":"main","image":"busybox:1.36",
         "command":["sh","-c","sleep 3; exit 0"]},{"name":"other","image":"busybox:1.36",
-        "command":["sh","-c","sleep 2; exit 5"]}]}"#,
+        "command":["sh","-c","sleep 2; test -f /again || touch /again"]}]}"#,
     r#"{"initContainers":[{"name":"one","image":"busybox:1.36","command":["sleep","2"]},
         {"name":"side","image":"busybox:1.36","restartPolicy":"Always","command":["sleep","1d"]}],
         "terminationGracePeriodSeconds":5,
@@ -64,7 +64,7 @@ impl World {
         let mut cluster = TestCluster::new();
         for namespace in ["default", "kube-node-lease"] {
             cluster.create_namespace(namespace);
-            let name = r#"{"metadata":{"name":"kube-root-ca.crt"}}"#;
+            let name = r#"{"metadata":{"name":"kube-root-ca.crt"},"data":{"ca.crt":"-"}}"#;
             let map: ConfigMap = serde_json::from_str(name).expect("a map");
             cluster.api(namespace).create(map).expect("created");
         }
@@ -200,11 +200,17 @@ impl World {
 fn a_node_keeps_its_promises_whatever_happens_to_it() {
     for seed in 0..4 {
         let mut world = World::new(seed);
+        let (mut seen, mut ready) = (BTreeSet::new(), 0);
         world.run(Duration::from_secs(3));
         while world.cluster.now < Time::ZERO + Duration::from_secs(240) {
             world.disturb();
             world.run(Duration::from_millis(700));
+            let pods = world.pods();
+            seen.extend(pods.iter().map(|pod| phase(pod).to_string()));
+            ready += pods.iter().filter(|pod| condition(pod, "Ready")).count();
         }
+        assert_eq!(seen.iter().filter(|phase| !phase.is_empty()).count(), 4, "{seen:?}");
+        assert!(ready > 100, "hardly a pod was ever ready");
         // Then everything is taken away, and nothing stays behind.
         world.kubelet.set_running(true);
         world.kubelet.set_powered(true);

@@ -20,6 +20,9 @@ use crate::pod_worker::PodWorker;
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LONGEST_RETRY: Duration = Duration::from_secs(122);
 
+const MISSING_CONFIG_KEY: &str = "configmap references non-existent config key";
+const MISSING_SECRET_KEY: &str = "references non-existent secret key";
+
 type Contents = BTreeMap<String, Vec<u8>>;
 
 /// How far the volumes of a pod have come.
@@ -74,6 +77,7 @@ fn select(
     data: Contents,
     items: Option<&Vec<KeyToPath>>,
     optional: bool,
+    missing: &str,
 ) -> Result<Contents, String> {
     let Some(items) = items.filter(|items| !items.is_empty()) else { return Ok(data) };
     let mut selected = Contents::new();
@@ -83,7 +87,7 @@ fn select(
                 selected.insert(item.path.clone(), content.clone());
             }
             None if optional => {}
-            None => return Err("references non-existent config key: ".to_string() + &item.key),
+            None => return Err(format!("{missing}: {}", item.key)),
         }
     }
     Ok(selected)
@@ -188,7 +192,7 @@ impl PodWorker {
         optional: bool,
     ) -> Result<Contents, String> {
         match config_map(node, cx, &self.key.namespace, name) {
-            Some(data) => select(data, items, optional),
+            Some(data) => select(data, items, optional, MISSING_CONFIG_KEY),
             None if optional => Ok(Contents::new()),
             None => Err(format!("configmap {name:?} not found")),
         }
@@ -203,7 +207,7 @@ impl PodWorker {
         optional: bool,
     ) -> Result<Contents, String> {
         match secret(node, cx, &self.key.namespace, name) {
-            Some(data) => select(data, items, optional),
+            Some(data) => select(data, items, optional, MISSING_SECRET_KEY),
             None if optional => Ok(Contents::new()),
             None => Err(format!("secret {name:?} not found")),
         }
