@@ -17,6 +17,7 @@ pub mod object;
 pub mod patch;
 pub mod quantity;
 pub mod status;
+mod validation;
 pub mod yaml;
 
 pub use kind::{Cell, Column, Kind, KindId, Scope, Strategy};

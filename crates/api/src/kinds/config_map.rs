@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::printing;
-use crate::{Cell, Column, Scope, Strategy};
+use crate::field::ErrorList;
+use crate::{Cell, Column, Scope, Strategy, validation};
 
 /// The strategy of ConfigMaps. Upstream: pkg/registry/core/configmap/strategy.go
 pub struct ConfigMaps;
@@ -18,6 +19,14 @@ impl Strategy for ConfigMaps {
     const SCOPE: Scope = Scope::Namespaced;
     const SINGULAR: &'static str = "configmap";
     const SHORT_NAMES: &'static [&'static str] = &["cm"];
+
+    fn validate(object: &ConfigMap) -> ErrorList {
+        validation::config_map(object)
+    }
+
+    fn validate_update(new: &ConfigMap, old: &ConfigMap) -> ErrorList {
+        validation::config_map_update(new, old)
+    }
 
     fn columns() -> &'static [Column] {
         COLUMNS

@@ -4,9 +4,10 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{Deployment, DeploymentStatus};
 
 use super::printing;
+use crate::field::ErrorList;
 use crate::kind::keep;
 use crate::labels::Selector;
-use crate::{Cell, Column, Scope, Strategy, defaults};
+use crate::{Cell, Column, Scope, Strategy, defaults, validation};
 
 /// The strategy of Deployments. Upstream: pkg/registry/apps/deployment/strategy.go
 pub struct Deployments;
@@ -54,6 +55,18 @@ impl Strategy for Deployments {
             object.metadata.annotations.clone().filter(|annotations| !annotations.is_empty())
         };
         new.spec != old.spec || annotations(new) != annotations(old)
+    }
+
+    fn validate(object: &Deployment) -> ErrorList {
+        validation::deployment(object)
+    }
+
+    fn validate_update(new: &Deployment, old: &Deployment) -> ErrorList {
+        validation::deployment_update(new, old)
+    }
+
+    fn validate_status_update(new: &Deployment, old: &Deployment) -> ErrorList {
+        validation::deployment_status_update(new, old)
     }
 
     fn columns() -> &'static [Column] {

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Event;
 
 use super::printing;
-use crate::{Cell, Column, Scope, Strategy};
+use crate::field::ErrorList;
+use crate::{Cell, Column, Scope, Strategy, validation};
 
 /// The strategy of Events. Upstream: pkg/registry/core/event/strategy.go
 pub struct Events;
@@ -41,6 +42,14 @@ impl Strategy for Events {
         "source",
         "type",
     ];
+
+    fn validate(object: &Event) -> ErrorList {
+        validation::event(object)
+    }
+
+    fn validate_update(new: &Event, _old: &Event) -> ErrorList {
+        validation::event(new)
+    }
 
     fn columns() -> &'static [Column] {
         COLUMNS

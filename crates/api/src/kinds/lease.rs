@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 
 use super::printing;
-use crate::{Cell, Column, Scope, Strategy};
+use crate::field::ErrorList;
+use crate::{Cell, Column, Scope, Strategy, validation};
 
 /// The strategy of Leases. Upstream: pkg/registry/coordination/lease/strategy.go
 pub struct Leases;
@@ -16,6 +17,14 @@ impl Strategy for Leases {
     const SCOPE: Scope = Scope::Namespaced;
     const SINGULAR: &'static str = "lease";
     const ALLOWS_UNCONDITIONAL_UPDATE: bool = false;
+
+    fn validate(object: &Lease) -> ErrorList {
+        validation::lease(object)
+    }
+
+    fn validate_update(new: &Lease, old: &Lease) -> ErrorList {
+        validation::lease_update(new, old)
+    }
 
     fn columns() -> &'static [Column] {
         COLUMNS

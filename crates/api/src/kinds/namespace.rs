@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Namespace, NamespaceStatus};
 
 use super::printing;
+use crate::field::ErrorList;
 use crate::kind::keep;
-use crate::{Cell, Column, Scope, Strategy};
+use crate::{Cell, Column, Scope, Strategy, validation};
 
 /// The strategy of Namespaces. Upstream: pkg/registry/core/namespace/strategy.go
 pub struct Namespaces;
@@ -51,6 +52,18 @@ impl Strategy for Namespaces {
 
     fn prepare_for_status_update(new: &mut Namespace, old: &Namespace) {
         keep(&mut new.spec, &old.spec);
+    }
+
+    fn validate(object: &Namespace) -> ErrorList {
+        validation::namespace(object)
+    }
+
+    fn validate_update(new: &Namespace, old: &Namespace) -> ErrorList {
+        validation::namespace_update(new, old)
+    }
+
+    fn validate_status_update(new: &Namespace, old: &Namespace) -> ErrorList {
+        validation::namespace_status_update(new, old)
     }
 
     fn columns() -> &'static [Column] {

@@ -6,8 +6,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, NodeSystemInfo};
 
 use super::printing;
+use crate::field::ErrorList;
 use crate::kind::keep;
-use crate::{Cell, Column, Scope, Strategy, defaults};
+use crate::{Cell, Column, Scope, Strategy, defaults, validation};
 
 /// The strategy of Nodes. Upstream: pkg/registry/core/node/strategy.go
 pub struct Nodes;
@@ -49,6 +50,18 @@ impl Strategy for Nodes {
 
     fn prepare_for_status_update(new: &mut Node, old: &Node) {
         keep(&mut new.spec, &old.spec);
+    }
+
+    fn validate(object: &Node) -> ErrorList {
+        validation::node(object)
+    }
+
+    fn validate_update(new: &Node, old: &Node) -> ErrorList {
+        validation::node_update(new, old)
+    }
+
+    fn validate_status_update(new: &Node, old: &Node) -> ErrorList {
+        validation::node_update(new, old)
     }
 
     fn columns() -> &'static [Column] {

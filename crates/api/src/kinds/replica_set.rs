@@ -4,8 +4,9 @@ use jiff::Timestamp;
 use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetStatus};
 
 use super::printing;
+use crate::field::ErrorList;
 use crate::kind::keep;
-use crate::{Cell, Column, Scope, Strategy, defaults};
+use crate::{Cell, Column, Scope, Strategy, defaults, validation};
 
 /// The strategy of ReplicaSets. Upstream: pkg/registry/apps/replicaset/strategy.go
 pub struct ReplicaSets;
@@ -49,6 +50,18 @@ impl Strategy for ReplicaSets {
 
     fn spec_changed(new: &ReplicaSet, old: &ReplicaSet) -> bool {
         new.spec != old.spec
+    }
+
+    fn validate(object: &ReplicaSet) -> ErrorList {
+        validation::replica_set(object)
+    }
+
+    fn validate_update(new: &ReplicaSet, old: &ReplicaSet) -> ErrorList {
+        validation::replica_set_update(new, old)
+    }
+
+    fn validate_status_update(new: &ReplicaSet, old: &ReplicaSet) -> ErrorList {
+        validation::replica_set_status_update(new, old)
     }
 
     fn columns() -> &'static [Column] {

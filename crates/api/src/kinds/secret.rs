@@ -7,7 +7,8 @@ use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
 
 use super::printing;
-use crate::{Cell, Column, Scope, Strategy};
+use crate::field::ErrorList;
+use crate::{Cell, Column, Scope, Strategy, validation};
 
 /// The strategy of Secrets. Upstream: pkg/registry/core/secret/strategy.go
 pub struct Secrets;
@@ -31,6 +32,14 @@ impl Strategy for Secrets {
         if object.type_.as_deref().unwrap_or_default().is_empty() {
             object.type_ = Some("Opaque".to_string());
         }
+    }
+
+    fn validate(object: &Secret) -> ErrorList {
+        validation::secret(object)
+    }
+
+    fn validate_update(new: &Secret, old: &Secret) -> ErrorList {
+        validation::secret_update(new, old)
     }
 
     fn columns() -> &'static [Column] {

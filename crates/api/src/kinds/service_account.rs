@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ObjectReference, ServiceAccount};
 
 use super::printing;
-use crate::{Cell, Column, Scope, Strategy};
+use crate::field::ErrorList;
+use crate::{Cell, Column, Scope, Strategy, validation};
 
 /// The strategy of ServiceAccounts. Upstream: pkg/registry/core/serviceaccount/strategy.go
 pub struct ServiceAccounts;
@@ -24,6 +25,14 @@ impl Strategy for ServiceAccounts {
 
     fn prepare_for_update(new: &mut ServiceAccount, _old: &ServiceAccount) {
         clean_secret_references(new);
+    }
+
+    fn validate(object: &ServiceAccount) -> ErrorList {
+        validation::service_account(object)
+    }
+
+    fn validate_update(new: &ServiceAccount, old: &ServiceAccount) -> ErrorList {
+        validation::service_account_update(new, old)
     }
 
     fn columns() -> &'static [Column] {

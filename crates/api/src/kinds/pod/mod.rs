@@ -3,8 +3,9 @@
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 
+use crate::field::ErrorList;
 use crate::kind::keep;
-use crate::{Cell, Column, Scope, Strategy, defaults};
+use crate::{Cell, Column, Scope, Strategy, defaults, validation};
 
 mod columns;
 mod prepare;
@@ -76,6 +77,18 @@ impl Strategy for Pods {
 
     fn spec_changed(new: &Pod, old: &Pod) -> bool {
         new.spec != old.spec
+    }
+
+    fn validate(object: &Pod) -> ErrorList {
+        validation::pod_create(object)
+    }
+
+    fn validate_update(new: &Pod, old: &Pod) -> ErrorList {
+        validation::pod_update(new, old)
+    }
+
+    fn validate_status_update(new: &Pod, old: &Pod) -> ErrorList {
+        validation::pod_status_update(new, old)
     }
 
     fn columns() -> &'static [Column] {
