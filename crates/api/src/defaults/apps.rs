@@ -6,11 +6,15 @@ use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::pod_spec::pod_template;
-use super::text;
+use super::{omitted, text};
 
 /// Upstream: SetDefaults_Deployment.
 pub(crate) fn deployment(deployment: &mut Deployment) {
+    omitted::meta(&mut deployment.metadata);
     let spec = &mut deployment.spec;
+    omitted::number(&mut spec.min_ready_seconds);
+    omitted::flag(&mut spec.paused);
+    omitted::label_selector(&mut spec.selector);
     spec.replicas.get_or_insert(1);
     let strategy = spec.strategy.get_or_insert_default();
     text(&mut strategy.type_, "RollingUpdate");
@@ -27,7 +31,10 @@ pub(crate) fn deployment(deployment: &mut Deployment) {
 
 /// Upstream: SetDefaults_ReplicaSet.
 pub(crate) fn replica_set(replica_set: &mut ReplicaSet) {
+    omitted::meta(&mut replica_set.metadata);
     let spec = &mut replica_set.spec;
+    omitted::number(&mut spec.min_ready_seconds);
+    omitted::label_selector(&mut spec.selector);
     spec.replicas.get_or_insert(1);
-    spec.template.iter_mut().for_each(pod_template);
+    pod_template(spec.template.get_or_insert_default());
 }

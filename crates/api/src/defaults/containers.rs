@@ -8,16 +8,18 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as QuantityText;
 
 use super::image::default_pull_policy;
-use super::{number, resources, text};
+use super::{number, omitted, resources, text};
 
 /// Upstream: SetDefaults_Container and what is generated for the fields of a container.
 pub(super) fn container(container: &mut Container) {
+    omitted::container(container);
     pull_policy(&mut container.image_pull_policy, container.image.as_deref());
     text(&mut container.termination_message_path, "/dev/termination-log");
     text(&mut container.termination_message_policy, "File");
     ports(&mut container.ports);
     environment(&mut container.env);
-    resources::requirements(&mut container.resources);
+    // Upstream has no pointer here: a container always has requirements, however empty.
+    resources::requirements(container.resources.get_or_insert_default());
     let probes = [
         &mut container.liveness_probe,
         &mut container.readiness_probe,
@@ -34,7 +36,7 @@ pub(super) fn ephemeral_container(container: &mut EphemeralContainer) {
     text(&mut container.termination_message_policy, "File");
     ports(&mut container.ports);
     environment(&mut container.env);
-    resources::requirements(&mut container.resources);
+    resources::requirements(container.resources.get_or_insert_default());
     let probes = [
         &mut container.liveness_probe,
         &mut container.readiness_probe,

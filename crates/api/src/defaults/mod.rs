@@ -7,6 +7,7 @@
 mod apps;
 mod containers;
 mod image;
+mod omitted;
 mod pod_resources;
 mod pod_spec;
 mod resources;
@@ -16,6 +17,7 @@ mod volumes;
 mod tests;
 
 pub(crate) use apps::{deployment, replica_set};
+pub(crate) use omitted::meta;
 pub(crate) use pod_spec::pod;
 pub(crate) use resources::resource_list;
 

@@ -2,11 +2,12 @@
 
 use k8s_openapi::api::core::v1::{Pod, PodSpec, PodTemplateSpec};
 
-use super::{containers, pod_resources, resources, text, volumes};
+use super::{containers, omitted, pod_resources, resources, text, volumes};
 
 /// Upstream: SetObjectDefaults_Pod.
 pub(crate) fn pod(pod: &mut Pod) {
-    let Some(spec) = &mut pod.spec else { return };
+    omitted::meta(&mut pod.metadata);
+    let spec = pod.spec.get_or_insert_default();
     pod_spec(spec);
     for container in spec.containers.iter_mut().chain(spec.init_containers.iter_mut().flatten()) {
         resources::requests_from_limits(&mut container.resources);
@@ -22,11 +23,13 @@ pub(crate) fn pod(pod: &mut Pod) {
 /// The defaults of a template. A template requests no resources because it limits them: that
 /// happens when a pod is made from it.
 pub(super) fn pod_template(template: &mut PodTemplateSpec) {
-    template.spec.iter_mut().for_each(pod_spec);
+    template.metadata.iter_mut().for_each(omitted::meta);
+    pod_spec(template.spec.get_or_insert_default());
 }
 
 /// Upstream: SetDefaults_PodSpec and the defaults of everything in it.
 fn pod_spec(spec: &mut PodSpec) {
+    omitted::pod_spec(spec);
     text(&mut spec.dns_policy, "ClusterFirst");
     text(&mut spec.restart_policy, "Always");
     spec.security_context.get_or_insert_default();
@@ -34,7 +37,7 @@ fn pod_spec(spec: &mut PodSpec) {
     text(&mut spec.scheduler_name, "default-scheduler");
     service_account(spec);
     resources::resource_list(&mut spec.overhead);
-    resources::requirements(&mut spec.resources);
+    spec.resources.iter_mut().for_each(resources::requirements);
     spec.volumes.iter_mut().flatten().for_each(volumes::volume);
     spec.init_containers.iter_mut().flatten().for_each(containers::container);
     spec.containers.iter_mut().for_each(containers::container);

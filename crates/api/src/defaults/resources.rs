@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::ResourceRequirements;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as QuantityText;
 
+use super::omitted;
 use crate::quantity::Quantity;
 
 /// The quantities of resources by the resource's name.
@@ -35,11 +36,10 @@ fn rewrite(text: &mut QuantityText, quantity: &Quantity) {
 }
 
 /// Rounds and rewrites requests and limits.
-pub(super) fn requirements(resources: &mut Option<ResourceRequirements>) {
-    if let Some(resources) = resources {
-        resource_list(&mut resources.limits);
-        resource_list(&mut resources.requests);
-    }
+pub(super) fn requirements(resources: &mut ResourceRequirements) {
+    omitted::requirements(resources);
+    resource_list(&mut resources.limits);
+    resource_list(&mut resources.requests);
 }
 
 /// Requests what is limited and not requested. Upstream: SetDefaults_Pod.

@@ -23,6 +23,7 @@ fn defaults_of_a_bare_pod() {
                 "name": "a",
                 "image": "nginx",
                 "imagePullPolicy": "Always",
+                "resources": {},
                 "terminationMessagePath": "/dev/termination-log",
                 "terminationMessagePolicy": "File",
             }],
@@ -262,4 +263,30 @@ fn set_default_replica_set_replicas() {
         super::replica_set(&mut object);
         assert_eq!(object.spec.replicas, Some(want));
     }
+}
+
+#[test]
+fn what_says_nothing_is_not_stored() {
+    let spec = defaulted(json!({
+        "hostNetwork": false, "nodeName": "", "nodeSelector": {}, "tolerations": [],
+        "hostUsers": false,
+        "containers": [{
+            "name": "a", "command": [], "tty": false,
+            "env": [{"name": "EMPTY", "value": ""}],
+            "volumeMounts": [{"name": "v", "mountPath": "/v", "readOnly": false, "subPath": ""}],
+            "securityContext": {"privileged": false, "capabilities": {"add": []}},
+            "resources": {"limits": {}},
+        }],
+    }));
+    for name in ["hostNetwork", "nodeName", "nodeSelector", "tolerations"] {
+        assert_eq!(spec.get(name), None, "{name}");
+    }
+    assert_eq!(spec["hostUsers"], false, "a pointer upstream");
+    let container = &spec["containers"][0];
+    assert_eq!(container.get("command"), None);
+    assert_eq!(container.get("tty"), None);
+    assert_eq!(container["env"], json!([{"name": "EMPTY"}]));
+    assert_eq!(container["volumeMounts"], json!([{"name": "v", "mountPath": "/v"}]));
+    assert_eq!(container["securityContext"], json!({"privileged": false, "capabilities": {}}));
+    assert_eq!(container["resources"], json!({}));
 }

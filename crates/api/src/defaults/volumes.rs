@@ -77,10 +77,9 @@ fn image(image: &mut ImageVolumeSource) {
 fn ephemeral(source: &mut EphemeralVolumeSource) {
     let Some(template) = &mut source.volume_claim_template else { return };
     template.spec.volume_mode.get_or_insert_with(|| "Filesystem".to_string());
-    if let Some(claimed) = &mut template.spec.resources {
-        resources::resource_list(&mut claimed.limits);
-        resources::resource_list(&mut claimed.requests);
-    }
+    let claimed = template.spec.resources.get_or_insert_default();
+    resources::resource_list(&mut claimed.limits);
+    resources::resource_list(&mut claimed.requests);
 }
 
 fn azure_disk(disk: &mut AzureDiskVolumeSource) {

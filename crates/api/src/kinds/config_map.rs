@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 
 use super::printing;
 use crate::field::ErrorList;
-use crate::{Cell, Column, Scope, Strategy, validation};
+use crate::{Cell, Column, Scope, Strategy, defaults, validation};
 
 /// The strategy of ConfigMaps. Upstream: pkg/registry/core/configmap/strategy.go
 pub struct ConfigMaps;
@@ -19,6 +19,10 @@ impl Strategy for ConfigMaps {
     const SCOPE: Scope = Scope::Namespaced;
     const SINGULAR: &'static str = "configmap";
     const SHORT_NAMES: &'static [&'static str] = &["cm"];
+
+    fn default(object: &mut ConfigMap) {
+        defaults::meta(&mut object.metadata);
+    }
 
     fn validate(object: &ConfigMap) -> ErrorList {
         validation::config_map(object)

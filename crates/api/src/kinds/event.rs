@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::Event;
 
 use super::printing;
 use crate::field::ErrorList;
-use crate::{Cell, Column, Scope, Strategy, validation};
+use crate::{Cell, Column, Scope, Strategy, defaults, validation};
 
 /// The strategy of Events. Upstream: pkg/registry/core/event/strategy.go
 pub struct Events;
@@ -42,6 +42,12 @@ impl Strategy for Events {
         "source",
         "type",
     ];
+
+    fn default(object: &mut Event) {
+        defaults::meta(&mut object.metadata);
+        // Upstream has no pointer here: an event always has a source, however empty.
+        object.source.get_or_insert_default();
+    }
 
     fn validate(object: &Event) -> ErrorList {
         validation::event(object)

@@ -5,7 +5,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 
 use super::printing;
 use crate::field::ErrorList;
-use crate::{Cell, Column, Scope, Strategy, validation};
+use crate::{Cell, Column, Scope, Strategy, defaults, validation};
 
 /// The strategy of Leases. Upstream: pkg/registry/coordination/lease/strategy.go
 pub struct Leases;
@@ -17,6 +17,10 @@ impl Strategy for Leases {
     const SCOPE: Scope = Scope::Namespaced;
     const SINGULAR: &'static str = "lease";
     const ALLOWS_UNCONDITIONAL_UPDATE: bool = false;
+
+    fn default(object: &mut Lease) {
+        defaults::meta(&mut object.metadata);
+    }
 
     fn validate(object: &Lease) -> ErrorList {
         validation::lease(object)

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Namespace, NamespaceStatus};
 use super::printing;
 use crate::field::ErrorList;
 use crate::kind::keep;
-use crate::{Cell, Column, Scope, Strategy, validation};
+use crate::{Cell, Column, Scope, Strategy, defaults, validation};
 
 /// The strategy of Namespaces. Upstream: pkg/registry/core/namespace/strategy.go
 pub struct Namespaces;
@@ -27,6 +27,7 @@ impl Strategy for Namespaces {
 
     /// Upstream: SetDefaults_Namespace and SetDefaults_NamespaceStatus.
     fn default(object: &mut Namespace) {
+        defaults::meta(&mut object.metadata);
         label_with_name(object);
         let phase = &mut object.status.get_or_insert_default().phase;
         if phase.as_deref().unwrap_or_default().is_empty() {

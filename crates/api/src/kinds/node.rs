@@ -36,7 +36,13 @@ impl Strategy for Nodes {
 
     /// Upstream: SetDefaults_NodeStatus.
     fn default(object: &mut Node) {
-        let Some(status) = &mut object.status else { return };
+        defaults::meta(&mut object.metadata);
+        let spec = object.spec.get_or_insert_default();
+        spec.unschedulable.take_if(|unschedulable| !*unschedulable);
+        // Upstream has no pointers here: what a node does not say is said to be empty.
+        let status = object.status.get_or_insert_default();
+        status.node_info.get_or_insert_default();
+        status.daemon_endpoints.get_or_insert_default().kubelet_endpoint.get_or_insert_default();
         defaults::resource_list(&mut status.capacity);
         defaults::resource_list(&mut status.allocatable);
         if status.allocatable.is_none() {

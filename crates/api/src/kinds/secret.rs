@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Secret;
 
 use super::printing;
 use crate::field::ErrorList;
-use crate::{Cell, Column, Scope, Strategy, validation};
+use crate::{Cell, Column, Scope, Strategy, defaults, validation};
 
 /// The strategy of Secrets. Upstream: pkg/registry/core/secret/strategy.go
 pub struct Secrets;
@@ -24,6 +24,7 @@ impl Strategy for Secrets {
 
     /// What is written as text is kept as bytes, and takes precedence over bytes of that key.
     fn default(object: &mut Secret) {
+        defaults::meta(&mut object.metadata);
         if let Some(texts) = object.string_data.take() {
             let data = object.data.get_or_insert_default();
             let bytes = |text: String| ByteString(text.into_bytes());

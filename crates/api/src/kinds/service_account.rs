@@ -5,7 +5,7 @@ use k8s_openapi::api::core::v1::{ObjectReference, ServiceAccount};
 
 use super::printing;
 use crate::field::ErrorList;
-use crate::{Cell, Column, Scope, Strategy, validation};
+use crate::{Cell, Column, Scope, Strategy, defaults, validation};
 
 /// The strategy of ServiceAccounts. Upstream: pkg/registry/core/serviceaccount/strategy.go
 pub struct ServiceAccounts;
@@ -18,6 +18,10 @@ impl Strategy for ServiceAccounts {
     const SINGULAR: &'static str = "serviceaccount";
     const SHORT_NAMES: &'static [&'static str] = &["sa"];
     const RETURNS_DELETED_OBJECT: bool = true;
+
+    fn default(object: &mut ServiceAccount) {
+        defaults::meta(&mut object.metadata);
+    }
 
     fn prepare_for_create(object: &mut ServiceAccount) {
         clean_secret_references(object);

@@ -102,16 +102,16 @@ fn secret_type(
         }
         "kubernetes.io/dockercfg" => json_object(".dockercfg", data, path, errors),
         "kubernetes.io/dockerconfigjson" => json_object(".dockerconfigjson", data, path, errors),
-        "kubernetes.io/basic-auth" => {
-            if !data.contains_key("username") && !data.contains_key("password") {
-                required("username", errors);
-                required("password", errors);
-            }
+        "kubernetes.io/basic-auth"
+            if !data.contains_key("username") && !data.contains_key("password") =>
+        {
+            required("username", errors);
+            required("password", errors);
         }
-        "kubernetes.io/ssh-auth" => {
-            if data.get("ssh-privatekey").is_none_or(|key| key.0.is_empty()) {
-                errors.push(Error::required(&path.key("ssh-privatekey"), ""));
-            }
+        "kubernetes.io/ssh-auth"
+            if data.get("ssh-privatekey").is_none_or(|key| key.0.is_empty()) =>
+        {
+            errors.push(Error::required(&path.key("ssh-privatekey"), ""));
         }
         "kubernetes.io/tls" => {
             required("tls.crt", errors);

@@ -1,0 +1,202 @@
+//! What a real API server made of real manifests: defaults and refusals, compared with ours.
+//! The answers are of an older version and have passed its admission; what differs for these
+//! reasons alone is named below and left out.
+
+use std::fs;
+
+use api::decode::{FieldValidation, decode};
+use api::{Kind, Object, Status};
+use serde_json::{Map, Value};
+use tests::{conditional, corpus};
+
+/// Fields of metadata that the server fills in whatever the kind.
+const SYSTEM_FIELDS: [&str; 6] =
+    ["uid", "creationTimestamp", "managedFields", "generation", "resourceVersion", "selfLink"];
+/// Fields of pods that admission sets.
+const ADMITTED_FIELDS: [&str; 6] = [
+    "priority",
+    "preemptionPolicy",
+    "tolerations",
+    "serviceAccount",
+    "serviceAccountName",
+    "automountServiceAccountToken",
+];
+
+/// The object as it is stored, or what is wrong with it.
+fn create(request: Value, path: &str) -> Result<Object, Status> {
+    let kind = kind_of(&request).expect("a kind of the table");
+    let decoded = decode(request, FieldValidation::Ignore).map_err(|error| error.to_status())?;
+    let mut object = decoded.object;
+    if kind.is_namespaced() && object.namespace().is_empty() {
+        let rest = path.split_once("/namespaces/").map_or("default", |(_, rest)| rest);
+        let namespace = rest.split('/').next().expect("a first part");
+        object.meta_mut().namespace = Some(namespace.to_string());
+    }
+    if object.name().is_empty() {
+        let prefix = object.meta().generate_name.clone().unwrap_or_default();
+        object.meta_mut().name = Some(format!("{prefix}aaaaa"));
+    }
+    (kind.default)(&mut object);
+    (kind.prepare_for_create)(&mut object);
+    let errors = (kind.validate)(&object);
+    if errors.is_empty() { Ok(object) } else { Err(Status::invalid(kind, object.name(), &errors)) }
+}
+
+fn kind_of(object: &Value) -> Option<&'static Kind> {
+    Kind::named(object["apiVersion"].as_str()?, object["kind"].as_str()?)
+}
+
+/// Leaves out what the server, its admission or its version adds, and what says nothing.
+fn comparable(mut object: Value, sent: &Value) -> Value {
+    let is_pod = object["kind"] == "Pod";
+    if let Some(meta) = object["metadata"].as_object_mut() {
+        SYSTEM_FIELDS.iter().for_each(|name| drop(meta.remove(*name)));
+        if sent["metadata"].get("name").is_none() {
+            meta.remove("name");
+        }
+        if let Some(labels) = meta.get_mut("labels").and_then(Value::as_object_mut) {
+            labels.remove("kubernetes.io/metadata.name");
+        }
+    }
+    if is_pod || object["kind"] == "Node" {
+        without_changes_since(&mut object);
+    }
+    if is_pod && let Some(spec) = object["spec"].as_object_mut() {
+        ADMITTED_FIELDS.iter().for_each(|name| drop(spec.remove(*name)));
+        without_token(spec);
+    }
+    if object["kind"] == "ServiceAccount" {
+        object.as_object_mut().expect("an object").remove("secrets");
+    }
+    without_nothing(&mut object);
+    object
+}
+
+/// Removes what has come or gone since the version that answered: scheduling gates, users of
+/// the pod's own, and seccomp annotations, which were kept in step with fields; and the taints
+/// that admission gives to nodes.
+fn without_changes_since(object: &mut Value) {
+    let fields = [
+        ("/metadata/annotations", "seccomp.security.alpha.kubernetes.io/pod"),
+        ("/spec", "schedulingGates"),
+        ("/spec", "hostUsers"),
+        ("/spec", "taints"),
+        ("/spec/securityContext", "seccompProfile"),
+        ("/status", "conditions"),
+    ];
+    for (parent, name) in fields {
+        if let Some(parent) = object.pointer_mut(parent).and_then(Value::as_object_mut) {
+            parent.remove(name);
+        }
+    }
+}
+
+/// Removes the volume of the service account's token and its mounts.
+fn without_token(spec: &mut Map<String, Value>) {
+    let is_token = |entry: &Value| {
+        let name = entry["name"].as_str().unwrap_or_default();
+        name.contains("-token-") || name.starts_with("kube-api-access-")
+    };
+    if let Some(volumes) = spec.get_mut("volumes").and_then(Value::as_array_mut) {
+        volumes.retain(|volume| !is_token(volume));
+    }
+    for list in ["containers", "initContainers"] {
+        let containers = spec.get_mut(list).and_then(Value::as_array_mut);
+        for container in containers.into_iter().flatten() {
+            if let Some(mounts) = container["volumeMounts"].as_array_mut() {
+                mounts.retain(|mount| !is_token(mount));
+            }
+        }
+    }
+}
+
+/// Removes fields that are null, empty lists, and empty maps of metadata.
+fn without_nothing(value: &mut Value) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(without_nothing),
+        Value::Object(fields) => {
+            fields.values_mut().for_each(without_nothing);
+            fields.retain(|name, field| match field {
+                Value::Null => false,
+                Value::Array(items) => !items.is_empty(),
+                Value::Object(inner) => {
+                    !inner.is_empty()
+                        || !matches!(
+                            name.as_str(),
+                            "annotations" | "labels" | "metadata" | "status"
+                        )
+                }
+                _ => true,
+            });
+        }
+        _ => {}
+    }
+}
+
+/// The paths at which two values differ.
+fn differences(path: &str, ours: &Value, theirs: &Value, found: &mut Vec<String>) {
+    match (ours, theirs) {
+        (Value::Object(a), Value::Object(b)) => {
+            for name in a.keys().chain(b.keys().filter(|name| !a.contains_key(*name))) {
+                let none = Value::Null;
+                let (a, b) = (a.get(name).unwrap_or(&none), b.get(name).unwrap_or(&none));
+                differences(&format!("{path}.{name}"), a, b, found);
+            }
+        }
+        (Value::Array(a), Value::Array(b)) if a.len() == b.len() => {
+            for (index, (a, b)) in a.iter().zip(b).enumerate() {
+                differences(&format!("{path}[{index}]"), a, b, found);
+            }
+        }
+        (a, b) if a == b => {}
+        (a, b) => found.push(format!("{path}: ours {a}, theirs {b}")),
+    }
+}
+
+/// The words of an older version in today's: it printed values as Go writes them.
+fn modern(message: &str) -> String {
+    message.replace("map[string]string(nil)", "null")
+}
+
+#[test]
+fn defaults_and_refusals_are_those_of_a_real_server() {
+    conditional("corpus/golden-defaults", corpus("golden-defaults.jsonl"), |file| {
+        let text = fs::read_to_string(file).expect("readable");
+        let mut compared = 0;
+        let mut wrong = Vec::new();
+        for line in text.lines() {
+            let entry: Value = serde_json::from_str(line).expect("JSON");
+            let (request, response) = (&entry["request"], &entry["response"]);
+            if kind_of(request).is_none() {
+                continue;
+            }
+            let path = entry["path"].as_str().expect("a path");
+            let file = &entry["file"];
+            match (create(request.clone(), path), entry["code"].as_u64()) {
+                (Ok(object), Some(201)) => {
+                    compared += 1;
+                    let ours = comparable(object.to_value(), request);
+                    let theirs = comparable(response.clone(), request);
+                    let mut found = Vec::new();
+                    differences("", &ours, &theirs, &mut found);
+                    wrong.extend(found.iter().map(|found| format!("{file}: {found}")));
+                }
+                (Err(status), Some(422)) => {
+                    compared += 1;
+                    let theirs = modern(response["message"].as_str().unwrap_or_default());
+                    if status.message() != theirs {
+                        wrong.push(format!("{file}: {}\n  theirs: {theirs}", status.message()));
+                    }
+                }
+                // It knew no such probe yet.
+                (Ok(object), Some(422)) if object.to_value().to_string().contains("\"grpc\":") => {}
+                // Admission refused it, or it was there already.
+                (_, Some(403 | 409)) => {}
+                (Ok(_), code) => wrong.push(format!("{file}: accepted, theirs {code:?}")),
+                (Err(status), code) => wrong.push(format!("{file}: {status}, theirs {code:?}")),
+            }
+        }
+        assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+        assert!(compared > 400, "only {compared} were compared");
+    });
+}
