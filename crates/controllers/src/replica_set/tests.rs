@@ -112,17 +112,18 @@ fn a_pod_is_available_only_after_min_ready_seconds() {
 fn creations_that_fail_are_told_in_the_status_and_tried_again() {
     let mut world = World::new();
     let mut set = replica_set("web", 2);
-    set.spec.template.as_mut().expect("template").metadata.as_mut().expect("meta").labels = None;
+    let pod = set.spec.template.as_mut().expect("template").spec.as_mut().expect("spec");
+    pod.service_account_name = Some("missing".to_string());
     world.create(set);
     world.run(20);
     let Some(conditions) = world.get::<ReplicaSet>("web").status.clone().and_then(|s| s.conditions)
     else {
-        // An API server that refuses the template leaves nothing to reconcile.
         panic!("no condition");
     };
     assert_eq!(conditions[0].type_.as_deref(), Some("ReplicaFailure"));
     assert_eq!(conditions[0].reason.as_deref(), Some("FailedCreate"));
-    assert_eq!(conditions[0].message.as_deref(), Some("unable to create pods, no labels"));
+    let message = conditions[0].message.as_deref().expect("a message");
+    assert!(message.contains("error looking up service account default/missing"), "{message}");
 }
 
 /// A controller that ends right after it created pods, and starts anew, creates no second ones;
