@@ -6,7 +6,9 @@
 
 use std::collections::BTreeMap;
 
-use api::openapi::api::core::v1::{Node, ObjectReference, Pod, PodCondition, Taint, Toleration};
+use api::openapi::api::core::v1::{
+    Node, ObjectReference, Pod, PodCondition, PodSpec, Taint, Toleration,
+};
 use api::{Key, Kinded};
 use apiserver::DeleteOptions;
 use client::EventType;
@@ -168,10 +170,15 @@ fn on_node(_: &mut TaintEvictionController, change: &Change, enqueue: &mut Enque
 
 fn on_pod(controller: &mut TaintEvictionController, change: &Change, enqueue: &mut Enqueue<'_>) {
     let (old, new) = (change.old::<Pod>(), change.new::<Pod>());
-    let tolerations = |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.tolerations.clone());
+    let same_tolerations = |one: &Pod, other: &Pod| {
+        fn of(spec: &PodSpec) -> Option<&Vec<Toleration>> {
+            spec.tolerations.as_ref()
+        }
+        one.spec.as_ref().and_then(of) == other.spec.as_ref().and_then(of)
+    };
     if let (Some(old), Some(new)) = (old, new)
         && node_name(old) == node_name(new)
-        && tolerations(old) == tolerations(new)
+        && same_tolerations(old, new)
     {
         return;
     }

@@ -6,10 +6,17 @@ use std::collections::BTreeMap;
 use api::{Key, KindId};
 use apiserver::Identity;
 use client::{Context, EventRecorder, WorkQueue};
-use sim::{Digest, Time};
+use sim::{Digest, Duration, Time};
 use trace::What;
 
 use crate::{Action, Change, Controller, Enqueue, SharedInformers, SyncContext, Watched};
+
+/// How long a worker is busy with a key for which it wrote something: requests take their time,
+/// and no key is with two workers at once. So changes that come in bursts are looked at together.
+const WRITE_TIME: Duration = Duration::from_millis(10);
+
+/// How many finished writes are remembered before they are looked through.
+const WRITES_LIMIT: usize = 64;
 
 /// What the manager needs of a controller, whatever its type.
 pub(crate) trait Work {
@@ -37,11 +44,22 @@ pub(crate) struct Worker<C> {
     queue: WorkQueue,
     identity: Identity,
     recorder: EventRecorder,
-    /// For each key, the revisions that it waits for before it may be reconciled again: a
-    /// controller must not act on a cache that is older than its own last write.
-    writes: BTreeMap<Key, BTreeMap<KindId, u64>>,
+    /// What each key that was written for waits for before it may be reconciled again.
+    writes: BTreeMap<Key, Writes>,
+    /// How many entries `writes` may have before those that nothing waits for are dropped.
+    writes_limit: usize,
     /// The keys that are due and wait for a revision of a kind.
     waiting: BTreeMap<(KindId, u64), Vec<Key>>,
+}
+
+/// The writes of the last sync of a key. A controller must not act on a cache that is older than
+/// its own last write.
+#[derive(Clone, Debug)]
+struct Writes {
+    /// Until when the worker is busy with them.
+    until: Time,
+    /// The revisions that they made, by kind.
+    revisions: BTreeMap<KindId, u64>,
 }
 
 impl<C: Controller> Worker<C> {
@@ -54,23 +72,41 @@ impl<C: Controller> Worker<C> {
             identity,
             recorder,
             writes: BTreeMap::new(),
+            writes_limit: WRITES_LIMIT,
             waiting: BTreeMap::new(),
         }
     }
 
     /// The first write of the key that the informers have not seen.
     fn unseen_write(&mut self, key: &Key, informers: &SharedInformers) -> Option<(KindId, u64)> {
-        let writes = self.writes.get_mut(key)?;
-        writes.retain(|kind, revision| informers.revision(*kind) < *revision);
-        if let Some((kind, revision)) = writes.first_key_value() {
+        let revisions = &mut self.writes.get_mut(key)?.revisions;
+        revisions.retain(|kind, revision| informers.revision(*kind) < *revision);
+        if let Some((kind, revision)) = revisions.first_key_value() {
             return Some((*kind, *revision));
         }
         self.writes.remove(key);
         None
     }
 
+    /// Drops the writes that have been seen, of keys that were not reconciled since.
+    fn forget_seen_writes(&mut self, now: Time, informers: &SharedInformers) {
+        if self.writes.len() <= self.writes_limit {
+            return;
+        }
+        self.writes.retain(|_, writes| {
+            let mut revisions = writes.revisions.iter();
+            let seen = revisions.all(|(kind, revision)| informers.revision(*kind) >= *revision);
+            !seen || writes.until > now
+        });
+        self.writes_limit = 2 * self.writes.len() + WRITES_LIMIT;
+    }
+
     fn next_key(&mut self, now: Time, informers: &SharedInformers) -> Option<Key> {
         while let Some(key) = self.queue.pop(now) {
+            if let Some(writes) = self.writes.get(&key).filter(|writes| writes.until > now) {
+                self.queue.add_at(key, writes.until);
+                continue;
+            }
             match self.unseen_write(&key, informers) {
                 None => return Some(key),
                 Some(write) => {
@@ -133,8 +169,9 @@ impl<C: Controller> Work for Worker<C> {
             self.queue.add_at(key, time);
         }
         if !sync.writes.is_empty() {
-            let writes = sync.writes;
-            self.writes.entry(key.clone()).or_default().extend(writes);
+            let writes = Writes { until: now + WRITE_TIME, revisions: sync.writes };
+            self.writes.insert(key.clone(), writes);
+            self.forget_seen_writes(now, informers);
         }
         match outcome {
             Ok(Action::Done) => self.queue.forget(&key),
@@ -171,7 +208,8 @@ impl<C: Controller> Work for Worker<C> {
         digest.u64(self.writes.len() as u64);
         for (key, writes) in &self.writes {
             digest.add(key);
-            digest.add(writes);
+            digest.add(&writes.until);
+            digest.add(&writes.revisions);
         }
         digest.u64(self.waiting.len() as u64);
         for ((kind, revision), keys) in &self.waiting {

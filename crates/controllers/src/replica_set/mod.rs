@@ -14,7 +14,7 @@ use api::{Key, Kinded, Status};
 use apiserver::DeleteOptions;
 use client::EventType;
 use component_helpers::controller_ref::{controller_of, is_controlled_by, new_controller_ref};
-use component_helpers::pod_status::{is_pod_active, is_pod_terminating};
+use component_helpers::pod_status::{is_pod_active, is_pod_ready, is_pod_terminating, ready_since};
 use component_helpers::pod_template;
 
 use crate::claim::claim_objects;
@@ -57,9 +57,24 @@ fn on_replica_set(_: &mut ReplicaSetController, change: &Change, enqueue: &mut E
     enqueue.add(change.key.clone());
 }
 
+/// Whether a sync would see the two pods as the same. Upstream looks at every change; most of a
+/// kubelet's reports change nothing that counts here.
+fn look_the_same(old: &Pod, new: &Pod) -> bool {
+    let ready = |pod| (is_pod_ready(pod), ready_since(pod));
+    let (was, is) = (&old.metadata, &new.metadata);
+    was.labels == is.labels
+        && was.owner_references == is.owner_references
+        && is_pod_active(old) == is_pod_active(new)
+        && is_pod_terminating(old) == is_pod_terminating(new)
+        && ready(old) == ready(new)
+}
+
 /// Wakes the ReplicaSet that a pod belongs to, or those that may adopt it.
 fn on_pod(_: &mut ReplicaSetController, change: &Change, enqueue: &mut Enqueue<'_>) {
     let (old, new) = (change.old::<Pod>(), change.new::<Pod>());
+    if old.zip(new).is_some_and(|(old, new)| look_the_same(old, new)) {
+        return;
+    }
     let namespace = &*change.key.namespace;
     let reference = |pod: Option<&Pod>| {
         pod.and_then(|pod| controller_of(&pod.metadata))
