@@ -213,10 +213,14 @@ fn object_cells(row: &ObjectRow, age: String) -> Vec<String> {
     cells
 }
 
+/// Kinds that have lists of our own.
+const OWN: [&str; 5] = ["Pod", "Deployment", "ReplicaSet", "Node", "Event"];
+
 /// The lists there are: five of our own, then every other kind that the server told of.
 pub fn tabs(tables: &Tables) -> Vec<Tab> {
     let own = [Tab::Pods, Tab::Deployments, Tab::ReplicaSets, Tab::Nodes, Tab::Events];
-    own.into_iter().chain(tables.kinds.keys().map(|key| Tab::Other(Rc::clone(key)))).collect()
+    let others = tables.kinds.iter().filter(|(_, kind)| !OWN.contains(&kind.kind.as_str()));
+    own.into_iter().chain(others.map(|(key, _)| Tab::Other(Rc::clone(key)))).collect()
 }
 
 /// Headings of a list.
@@ -374,6 +378,7 @@ mod tests {
             Delta::Pod(Box::new(pod("b", Some("node-1"), PodState::Ready))),
             Delta::Pod(Box::new(pod("a", Some("node-1"), PodState::Ready))),
             Delta::Node(node("node-1")),
+            Delta::Kind(KindRow { kind: "Pod".into(), ..kind.clone() }),
             Delta::Kind(kind),
             Delta::Object(config),
             Delta::Event(event("old", 1000)),
@@ -419,6 +424,7 @@ mod tests {
     #[test]
     fn a_kind_that_the_server_tells_of_gets_a_list() {
         let tables = tables();
+        assert_eq!(super::tabs(&tables).len(), 6, "Pods have one already");
         let tab = super::tabs(&tables).pop().unwrap();
         assert_eq!((tab.title().as_str(), tab.id().as_str()), ("ConfigMap", "configmap"));
         let rows = entries(&tables, &tab, &Filter::default());
