@@ -728,3 +728,32 @@ fn a_machine_that_fails_takes_its_containers_with_it() {
     assert_eq!(world.phase("once"), "Failed");
     assert!(world.events("node-1").iter().any(|event| event.starts_with("Rebooted: ")));
 }
+
+#[test]
+fn a_container_that_must_not_run_as_root_says_so() {
+    let mut world = World::ready();
+    world.create(
+        r#"{"metadata":{"name":"root"},"spec":{"securityContext":{"runAsNonRoot":true},
+        "containers":[{"name":"main","image":"nginx:1.14.2"}]}}"#,
+    );
+    world.seconds(8);
+    let uid = world.pod("root").metadata.uid.clone().unwrap_or_default();
+    let message = format!(
+        "container has runAsNonRoot and image will run as root (pod: \"root_default({uid})\", \
+         container: main)"
+    );
+    assert_eq!(world.waiting("root"), ("CreateContainerConfigError".to_string(), message));
+}
+
+#[test]
+fn a_deleted_node_registers_again_only_when_its_kubelet_starts() {
+    let mut world = World::ready();
+    world.cluster.api::<Node>("").delete("node-1", DeleteOptions::default()).expect("deleted");
+    world.seconds(30);
+    assert!(world.cluster.api::<Node>("").get("node-1").is_err());
+    world.kubelet.set_running(false);
+    world.seconds(1);
+    world.kubelet.set_running(true);
+    world.seconds(3);
+    assert!(world.cluster.api::<Node>("").get("node-1").is_ok());
+}

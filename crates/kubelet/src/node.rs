@@ -147,7 +147,7 @@ impl Node {
             self.next_status = Some(cx.now);
             self.status_event(cx, "NodeReady");
         }
-        if std::mem::take(&mut self.images_changed) {
+        if std::mem::take(&mut self.images_changed) && self.object.is_some() {
             let tick = next_tick(cx.now, self.relist_offset, STATUS_UPDATE_INTERVAL);
             self.next_status = Some(self.next_status.map_or(tick, |time| time.min(tick)));
         }
@@ -219,10 +219,7 @@ impl Node {
                 self.object = Some(object);
                 self.next_status = Some(cx.now + STATUS_REPORT_INTERVAL);
             }
-            Err(status) if status.code() == 404 => {
-                self.object = None;
-                self.next_registration = Some(cx.now);
-            }
+            Err(status) if status.code() == 404 => self.forget_object(),
             Err(_) => self.next_status = Some(cx.now + STATUS_UPDATE_INTERVAL),
         }
     }
@@ -230,11 +227,7 @@ impl Node {
     /// Takes in how the API server has the node now. What it says wrongly is corrected when the
     /// kubelet looks next.
     pub(crate) fn observe(&mut self, object: Option<Arc<NodeObject>>, now: Time) {
-        let Some(object) = object else {
-            // Somebody deleted it: upstream's kubelet registers again when it looks next.
-            self.next_status = Some(now + STATUS_UPDATE_INTERVAL);
-            return;
-        };
+        let Some(object) = object else { return self.forget_object() };
         let conditions = object.status.as_ref().and_then(|status| status.conditions.as_ref());
         let unknown = conditions.into_iter().flatten().any(|c| c.status == "Unknown");
         if unknown {
@@ -244,8 +237,18 @@ impl Node {
         self.object = Some(object);
     }
 
+    /// Somebody deleted the object. A kubelet registers when it starts, and not again.
+    fn forget_object(&mut self) {
+        self.object = None;
+        self.next_status = None;
+        self.lease = None;
+    }
+
     fn renew_lease(&mut self, cx: &mut Context<'_>) {
         self.next_lease = cx.now + LEASE_RENEW_INTERVAL;
+        if self.object.is_none() {
+            return;
+        }
         let renew_time = cx.micro_timestamp();
         let name = self.spec.name.clone();
         if let Some(lease) = &self.lease {

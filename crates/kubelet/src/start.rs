@@ -257,7 +257,9 @@ impl PodWorker {
         let Some(container) = self.container(place).cloned() else {
             return self.fail(place, None);
         };
-        let environment = match self.environment(node, cx, &container, &image) {
+        let verified = self.verify_non_root(&container, &image);
+        let environment = verified.and_then(|()| self.environment(node, cx, &container, &image));
+        let environment = match environment {
             Ok(environment) => environment,
             Err(message) => {
                 let event = format!("Error: {message}");
@@ -279,6 +281,29 @@ impl PodWorker {
         let until = cx.now + node.random(cx).between(CREATE.0, CREATE.1);
         let instance = Box::new(Instance::create(blueprint, &container, until));
         Progress::Waits(Starting { place, until, stage: Stage::Creating { blueprint: instance } })
+    }
+
+    /// Refuses a container that must not run as root and would.
+    /// Upstream: pkg/kubelet/kuberuntime/security_context_others.go, verifyRunAsNonRoot.
+    fn verify_non_root(&self, container: &Container, image: &Image) -> Result<(), String> {
+        let of_pod = self.pod.spec.as_ref().and_then(|spec| spec.security_context.as_ref());
+        let own = container.security_context.as_ref();
+        let required = own
+            .and_then(|context| context.run_as_non_root)
+            .or(of_pod.and_then(|context| context.run_as_non_root));
+        let user = own
+            .and_then(|context| context.run_as_user)
+            .or(of_pod.and_then(|context| context.run_as_user));
+        let place = format!("(pod: {:?}, container: {})", self.format(), container.name);
+        match (required, user) {
+            (Some(true), Some(0)) => {
+                Err(format!("container's runAsUser breaks non-root policy {place}"))
+            }
+            (Some(true), None) if image.user == 0 => {
+                Err(format!("container has runAsNonRoot and image will run as root {place}"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn start_program(&mut self, node: &mut Node, cx: &mut Context<'_>, place: usize) -> Progress {

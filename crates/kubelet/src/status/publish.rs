@@ -11,6 +11,7 @@ use api::openapi::api::core::v1::{
 };
 use api::openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 use client::Context;
+use trace::What;
 
 use super::containers::{Probed, container_status};
 use super::generate::{self, OWNED, Verdict};
@@ -77,31 +78,28 @@ impl PodWorker {
         known.unwrap_or_else(|| qos_class(&self.pod).to_string())
     }
 
-    fn container_statuses(&self, cx: &Context<'_>) -> (Vec<ContainerStatus>, Vec<ContainerStatus>) {
-        let (mut init, mut main) = (Vec::new(), Vec::new());
+    /// The statuses of all containers, and how many of them are of init containers, which come
+    /// first.
+    fn container_statuses(&self, cx: &Context<'_>) -> (Vec<ContainerStatus>, usize) {
+        let mut statuses = Vec::with_capacity(self.containers.len());
+        let mut init = 0;
         for (place, (role, container)) in actions::containers(&self.pod).enumerate() {
             let Some(record) = self.containers.get(place) else { continue };
             let probed = Probed { started: self.is_started(place), ready: self.is_ready(place) };
-            let status = container_status(&self.pod, container, record, probed, cx.clock);
-            match role {
-                Role::Main => main.push(status),
-                Role::Init | Role::Sidecar => init.push(status),
-            }
+            statuses.push(container_status(&self.pod, container, record, probed, cx.clock));
+            init += usize::from(role != Role::Main);
         }
+        let main = statuses.get_mut(init..).unwrap_or_default();
         main.sort_by(|left, right| left.name.cmp(&right.name));
-        (init, main)
+        (statuses, init)
     }
 
     fn generate_status(&self, node: &Node, cx: &Context<'_>, terminal: bool) -> PodStatus {
-        let (mut init, mut main) = self.container_statuses(cx);
-        let all = |init: &[ContainerStatus], main: &[ContainerStatus]| {
-            init.iter().chain(main).cloned().collect::<Vec<_>>()
-        };
-        let mut every = all(&init, &main);
+        let (mut every, init_count) = self.container_statuses(cx);
         let mut phase = phase(&self.pod, &every, terminal, self.is_static);
         if terminal && !self.is_static && !matches!(phase, "Succeeded" | "Failed") {
-            mark_lost(&mut init, &mut main);
-            every = all(&init, &main);
+            let (init, main) = every.split_at_mut(init_count);
+            mark_lost(init, main);
             phase = "Failed";
         }
         let before = self.known_status();
@@ -126,6 +124,8 @@ impl PodWorker {
             conditions.push(condition);
         }
         let host = node.spec.address.clone();
+        let main = every.split_off(init_count);
+        let init = every;
         PodStatus {
             phase: Some(phase.to_string()),
             reason: kept.and_then(|status| status.reason.clone()),
@@ -154,10 +154,30 @@ impl PodWorker {
         foreign(self.pod.status.as_ref()).cloned().collect()
     }
 
+    /// Puts what people follow with their eyes into the trace.
+    fn record_transition(&self, node: &Node, cx: &mut Context<'_>, status: &PodStatus) {
+        if !cx.trace.is_on() {
+            return;
+        }
+        let before = self.known_status();
+        let old_phase = before.and_then(|status| status.phase.as_deref()).unwrap_or_default();
+        let phase = status.phase.as_deref().unwrap_or_default();
+        let was_ready = before.is_some_and(is_ready);
+        let transition = match (was_ready, is_ready(status)) {
+            (false, true) => format!("{phase}, ready"),
+            (true, false) => format!("{phase}, not ready"),
+            _ if phase != old_phase => phase.to_string(),
+            _ => return,
+        };
+        let (pod, node) = (self.key.to_string(), node.spec.name.clone());
+        cx.record(What::PodTransition { pod, node, transition });
+    }
+
     fn send_status(&mut self, node: &mut Node, cx: &mut Context<'_>, status: PodStatus) {
         if self.status.as_deref() == Some(&status) {
             return;
         }
+        self.record_transition(node, cx, &status);
         let status = Arc::new(status);
         self.status = Some(status.clone());
         let uid = self.uid.clone();
@@ -176,6 +196,11 @@ impl PodWorker {
             self.status = None;
         }
     }
+}
+
+fn is_ready(status: &PodStatus) -> bool {
+    let conditions = status.conditions.iter().flatten();
+    conditions.into_iter().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 fn foreign(status: Option<&PodStatus>) -> impl Iterator<Item = &PodCondition> {
