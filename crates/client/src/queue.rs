@@ -57,6 +57,13 @@ impl WorkQueue {
         self.add_at(key, now + delay.min(MAX_DELAY));
     }
 
+    /// Takes back that a key was to come later. A key that is ready stays.
+    pub fn cancel(&mut self, key: &Key) {
+        if let Some(time) = self.due.remove(key) {
+            self.delayed.remove(&(time, key.clone()));
+        }
+    }
+
     /// Forgets the failures of a key.
     pub fn forget(&mut self, key: &Key) {
         self.failures.remove(key);
@@ -140,6 +147,15 @@ mod tests {
         assert_eq!(queue.pop(at(4)), None);
         assert_eq!(queue.pop(at(5)), Some(key));
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn a_delay_can_be_taken_back() {
+        let mut queue = WorkQueue::new();
+        let key = Key::new("default", "web");
+        queue.add_at(key.clone(), Time::ZERO + Duration::from_secs(10));
+        queue.cancel(&key);
+        assert_eq!((queue.next_due(), queue.is_empty()), (None, true));
     }
 
     #[test]

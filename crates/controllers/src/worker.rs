@@ -164,6 +164,8 @@ impl<C: Controller> Work for Worker<C> {
             writes: BTreeMap::new(),
             also: Vec::new(),
         };
+        // What this sync knows of the key is newer than what an earlier one set a timer for.
+        self.queue.cancel(&key);
         let outcome = self.controller.sync(&mut sync, &key);
         for (key, time) in std::mem::take(&mut sync.also) {
             self.queue.add_at(key, time);

@@ -92,6 +92,13 @@ impl Kubelet {
         self.wanted && self.power_wanted
     }
 
+    /// From when to when the pod of that UID waits for what it waits for: its image, its
+    /// back-off, its end. `None` when that has no known end.
+    #[must_use]
+    pub fn progress(&self, uid: &str, now: Time) -> Option<(Time, Time)> {
+        self.workers.get(uid)?.progress(now)
+    }
+
     /// What a container has written: its newest attempt, or the one before.
     #[must_use]
     pub fn logs(

@@ -19,6 +19,7 @@ mod node_spec;
 mod node_status;
 mod pod_worker;
 mod prober;
+mod progress;
 mod resources;
 mod start;
 mod static_pods;

@@ -41,6 +41,16 @@ enum Stage {
     PostStart,
 }
 
+impl Starting {
+    /// From when to when the image is pulled, if it is.
+    pub(crate) fn pull_span(&self) -> Option<(Time, Time)> {
+        match &self.stage {
+            Stage::Pulling { asked, pull, .. } => Some((*asked, pull.ends)),
+            Stage::Creating { .. } | Stage::Starting | Stage::PostStart => None,
+        }
+    }
+}
+
 impl Digestible for Starting {
     fn digest(&self, digest: &mut Digest) {
         digest.u64(self.place as u64);

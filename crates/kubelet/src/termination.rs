@@ -16,6 +16,7 @@ use crate::actions;
 use crate::container::Role;
 use crate::node::Node;
 use crate::pod_worker::{PodWorker, Stage};
+use crate::progress::before;
 
 const STOP_SANDBOX: (Duration, Duration) = (Duration::from_millis(40), Duration::from_millis(120));
 const DEFAULT_GRACE_SECONDS: i64 = 30;
@@ -48,6 +49,11 @@ impl Termination {
                 next.chain([self.deadline]).min()
             }
         }
+    }
+
+    /// From when to when the containers have to end.
+    pub(crate) fn span(&self, worker: &PodWorker) -> (Time, Time) {
+        (before(self.deadline, worker.grace()), self.deadline)
     }
 
     /// The containers to ask next: regular ones together; sidecars when those have ended, the

@@ -32,11 +32,20 @@ impl<E: Clone + Digestible> EventQueue<E> {
     }
 
     /// Schedules `event` at `time`, behind whatever is already scheduled for that instant.
-    pub fn schedule(&mut self, time: Time, event: E) {
+    /// Returns the sequence by which it can be cancelled.
+    pub fn schedule(&mut self, time: Time, event: E) -> u64 {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
         self.fingerprint.include(fingerprint_of(time, sequence, &event));
         self.events.insert((time, sequence), event);
+        sequence
+    }
+
+    /// Takes an event out before it happens.
+    pub fn cancel(&mut self, time: Time, sequence: u64) -> Option<E> {
+        let event = self.events.remove(&(time, sequence))?;
+        self.fingerprint.exclude(fingerprint_of(time, sequence, &event));
+        Some(event)
     }
 
     /// When the next event happens.
@@ -51,9 +60,7 @@ impl<E: Clone + Digestible> EventQueue<E> {
         if time > limit {
             return None;
         }
-        let event = self.events.remove(&(time, sequence))?;
-        self.fingerprint.exclude(fingerprint_of(time, sequence, &event));
-        Some(Scheduled { time, sequence, event })
+        self.cancel(time, sequence).map(|event| Scheduled { time, sequence, event })
     }
 
     /// The events to come, in their order.
@@ -120,6 +127,15 @@ mod tests {
         queue.schedule(Time::from_nanos(5), 1_u64);
         assert_eq!(queue.pop_until(Time::from_nanos(4)), None);
         assert_eq!(queue.pop_until(Time::from_nanos(5)).map(|s| s.event), Some(1));
+    }
+
+    #[test]
+    fn a_cancelled_event_never_happens() {
+        let mut queue = EventQueue::new();
+        let sequence = queue.schedule(Time::from_nanos(5), 1_u64);
+        assert_eq!(queue.cancel(Time::from_nanos(5), sequence), Some(1));
+        assert_eq!(queue.cancel(Time::from_nanos(5), sequence), None);
+        assert_eq!(queue.pop_until(Time::MAX), None);
     }
 
     #[test]

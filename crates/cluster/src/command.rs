@@ -1,0 +1,179 @@
+//! What a person, a test or a client outside asks of the cluster. Every command is logged.
+
+use api::openapi::api::apps::v1::{Deployment, ReplicaSet};
+use api::{Kind, Kinded, Object, Status};
+use apiserver::{Body, DeleteOptions, Identity, Patch, Propagation, Request, Subresource, Verb};
+use client::Context;
+use kubectl::{Action, DocumentResult};
+use serde::{Deserialize, Serialize};
+use trace::What;
+
+use crate::Cluster;
+
+/// What can be asked of the cluster.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Command {
+    /// `kubectl apply -f`.
+    Apply {
+        /// YAML documents.
+        text: String,
+    },
+    /// `kubectl delete -f`.
+    Delete {
+        /// YAML documents.
+        text: String,
+    },
+    /// `kubectl delete`.
+    DeleteObject {
+        /// The object's `apiVersion`.
+        api_version: String,
+        /// The object's kind.
+        kind: String,
+        /// The object's namespace, or an empty text.
+        namespace: String,
+        /// The object's name.
+        name: String,
+    },
+    /// `kubectl scale`.
+    Scale {
+        /// The object's `apiVersion`.
+        api_version: String,
+        /// The object's kind.
+        kind: String,
+        /// The object's namespace.
+        namespace: String,
+        /// The object's name.
+        name: String,
+        /// How many replicas.
+        replicas: i32,
+    },
+    /// A fault: the node stops, its kubelet and its containers with it.
+    FailNode {
+        /// The node.
+        name: String,
+    },
+    /// Ends the fault.
+    RecoverNode {
+        /// The node.
+        name: String,
+    },
+}
+
+/// What became of a command.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// One result for each object that the command named.
+    pub results: Vec<DocumentResult>,
+}
+
+impl Cluster {
+    /// Gives the cluster a command, now, and logs it.
+    pub fn execute(&mut self, command: Command) -> Outcome {
+        self.log(&command);
+        let administrator = Identity::administrator();
+        let results = match command {
+            Command::Apply { text } => {
+                kubectl::apply(&mut self.host_context(), &administrator, &text)
+            }
+            Command::Delete { text } => {
+                kubectl::delete(&mut self.host_context(), &administrator, &text)
+            }
+            Command::DeleteObject { api_version, kind, namespace, name } => {
+                let target = Target { api_version, kind, namespace, name };
+                vec![target.run(&mut self.host_context(), delete)]
+            }
+            Command::Scale { api_version, kind, namespace, name, replicas } => {
+                let target = Target { api_version, kind, namespace, name };
+                vec![target.run(&mut self.host_context(), move |cx, kind, target| {
+                    scale(cx, kind, target, replicas)
+                })]
+            }
+            Command::FailNode { name } => self.fault(&name, false),
+            Command::RecoverNode { name } => self.fault(&name, true),
+        };
+        self.after_command();
+        Outcome { results }
+    }
+
+    fn fault(&mut self, name: &str, running: bool) -> Vec<DocumentResult> {
+        let word = if running { "recovers" } else { "fails" };
+        self.host_context().record(What::Fault { fault: format!("node {name} {word}") });
+        if self.set_node_running(name, running) {
+            return Vec::new();
+        }
+        let kind = api::KindId::NODE.get();
+        vec![DocumentResult::refused(format!("node/{name}"), Status::not_found(kind, name))]
+    }
+}
+
+struct Target {
+    api_version: String,
+    kind: String,
+    namespace: String,
+    name: String,
+}
+
+impl Target {
+    fn run(
+        &self,
+        cx: &mut Context<'_>,
+        act: impl FnOnce(&mut Context<'_>, &'static Kind, &Target) -> Result<(Object, Action), Status>,
+    ) -> DocumentResult {
+        let Some(kind) = Kind::named(&self.api_version, &self.kind) else {
+            let words =
+                format!("no matches for kind {:?} in version {:?}", self.kind, self.api_version);
+            return DocumentResult::refused(self.name.clone(), Status::bad_request(words));
+        };
+        let title = kubectl::title(kind, &self.name);
+        match act(cx, kind, self) {
+            Ok((object, action)) => DocumentResult::done(title, object, action),
+            Err(status) => DocumentResult::refused(title, status),
+        }
+    }
+
+    fn request(&self, kind: &Kind, verb: Verb, body: Body) -> Request {
+        Request {
+            identity: Identity::administrator(),
+            verb,
+            kind: kind.id,
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            subresource: Subresource::None,
+            body,
+            dry_run: false,
+        }
+    }
+}
+
+fn delete(
+    cx: &mut Context<'_>,
+    kind: &'static Kind,
+    target: &Target,
+) -> Result<(Object, Action), Status> {
+    let options =
+        DeleteOptions { propagation: Some(Propagation::Background), ..DeleteOptions::default() };
+    let request = target.request(kind, Verb::Delete, Body::Delete(options));
+    answered(cx, request).map(|object| (object, Action::Deleted))
+}
+
+fn scale(
+    cx: &mut Context<'_>,
+    kind: &'static Kind,
+    target: &Target,
+    replicas: i32,
+) -> Result<(Object, Action), Status> {
+    if ![Deployment::ID, ReplicaSet::ID].contains(&kind.id) {
+        return Err(Status::method_not_supported(kind, "scale"));
+    }
+    let patch = serde_json::json!({ "spec": { "replicas": replicas } });
+    let request = target.request(kind, Verb::Patch, Body::Patch(Patch::Merge(patch)));
+    answered(cx, request).map(|object| (object, Action::Scaled))
+}
+
+fn answered(cx: &mut Context<'_>, request: Request) -> Result<Object, Status> {
+    match cx.request(request)? {
+        apiserver::Response::Object(object) | apiserver::Response::Deleted(object) => Ok(object),
+        _ => Err(Status::internal("the answer is no object")),
+    }
+}

@@ -1,0 +1,399 @@
+//! The event loop: one queue, one event at a time, in virtual time.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use api::{Key, KindId};
+use apiserver::{ApiServer, Snapshot, WatchId};
+use client::{Component, Context};
+use controllers::ControllerManager;
+use kubelet::Kubelet;
+use scheduler::Scheduler;
+use sim::{
+    Clock, Digest, Digestible, Duration, EventQueue, Fingerprint, Scheduled, Stream, Streams, Time,
+};
+use trace::Trace;
+
+use crate::quiet::Quiet;
+use crate::{Command, LoggedCommand, Options, Session, bootstrap};
+
+/// How long a change is under way from its commit to a watch: at least and at most.
+const WATCH_LAG: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(5));
+/// A component that wants to be woken at once is woken after this long, so that time goes on.
+const SHORTEST_SLEEP: Duration = Duration::from_micros(1);
+
+const CONTROLLER_MANAGER: u32 = 0;
+const SCHEDULER: u32 = 1;
+const FIRST_KUBELET: u32 = 2;
+
+/// What can happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Event {
+    /// What a watch has to deliver reaches the component that owns it.
+    Deliver { watch: WatchId, owner: u32 },
+    /// A component wakes because it asked to.
+    Wake { owner: u32 },
+    /// The API server does what is due.
+    ServerWake,
+}
+
+impl Digestible for Event {
+    fn digest(&self, digest: &mut Digest) {
+        match self {
+            Event::Deliver { watch, owner } => {
+                digest.u64(0);
+                digest.add(watch);
+                digest.u64(u64::from(*owner));
+            }
+            Event::Wake { owner } => {
+                digest.u64(1);
+                digest.u64(u64::from(*owner));
+            }
+            Event::ServerWake => digest.u64(2),
+        }
+    }
+}
+
+/// What a run came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ran {
+    /// How many events were handled.
+    pub events: u64,
+    /// Whether the run came to its end before its limit of events.
+    pub finished: bool,
+}
+
+/// A whole cluster. Cloning it is a keyframe: the clone goes on by itself.
+#[derive(Clone)]
+pub struct Cluster {
+    session: Session,
+    clock: Clock,
+    now: Time,
+    handled: u64,
+    queue: EventQueue<Event>,
+    /// The instant and the sequence of each component's wake in the queue.
+    wakes: Vec<Option<(Time, u64)>>,
+    server_wake: Option<(Time, u64)>,
+    lags: Vec<Stream>,
+    streams: Streams,
+    trace: Trace,
+    server: ApiServer,
+    controller_manager: Arc<ControllerManager>,
+    scheduler: Arc<Scheduler>,
+    kubelets: Vec<Arc<Kubelet>>,
+    quiet: Quiet,
+    /// What changed since a host last asked; kept only while a host follows.
+    changed: Option<BTreeSet<(KindId, Key)>>,
+}
+
+impl Cluster {
+    /// A cluster at its very beginning: its nodes have not joined yet.
+    #[must_use]
+    pub fn new(options: Options) -> Self {
+        let clock = Clock::new(options.epoch_seconds);
+        let seed = options.seed;
+        let kubelets: Vec<Arc<Kubelet>> =
+            options.nodes.iter().zip(0..).map(bootstrap::kubelet).map(Arc::new).collect();
+        let owners = 2 + kubelets.len();
+        let lags = (0..owners).map(|owner| Stream::new(seed, &format!("watch/{owner}"))).collect();
+        let mut cluster = Cluster {
+            clock,
+            now: Time::ZERO,
+            handled: 0,
+            queue: EventQueue::new(),
+            wakes: vec![None; owners],
+            server_wake: None,
+            lags,
+            streams: Streams::new(seed),
+            trace: Trace::new(options.trace_capacity as usize),
+            server: ApiServer::new(seed, clock),
+            controller_manager: Arc::new(ControllerManager::new()),
+            scheduler: Arc::new(Scheduler::new()),
+            kubelets,
+            quiet: Quiet::default(),
+            changed: None,
+            session: Session::new(options),
+        };
+        cluster.server.schedule_deliveries();
+        bootstrap::namespaces(&mut cluster.host_context());
+        cluster.after_command();
+        for owner in (0..).take(owners) {
+            let start = cluster.now + bootstrap::start_of(owner, &mut cluster.streams);
+            cluster.set_wake(owner, Some(start));
+        }
+        cluster
+    }
+
+    /// What the cluster was made with and every command it was given.
+    #[must_use]
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The virtual instant.
+    #[must_use]
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// The calendar of the cluster.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// How many events have been handled since the beginning.
+    #[must_use]
+    pub fn events_handled(&self) -> u64 {
+        self.handled
+    }
+
+    /// The objects of a kind as they are stored, without any lag: for hosts and tests.
+    #[must_use]
+    pub fn snapshot(&self, kind: KindId) -> Snapshot {
+        self.server.snapshot(kind)
+    }
+
+    /// The API server, to look at.
+    #[must_use]
+    pub fn server(&self) -> &ApiServer {
+        &self.server
+    }
+
+    /// What happened.
+    #[must_use]
+    pub fn trace(&self) -> &Trace {
+        &self.trace
+    }
+
+    /// The kubelets, to look at.
+    pub fn kubelets(&self) -> impl Iterator<Item = &Kubelet> {
+        self.kubelets.iter().map(|kubelet| &**kubelet)
+    }
+
+    /// The scheduler, to look at.
+    #[must_use]
+    pub fn scheduler(&self) -> &Scheduler {
+        &self.scheduler
+    }
+
+    /// From now on, remembers which objects change.
+    pub fn follow(&mut self) {
+        self.changed.get_or_insert_default();
+    }
+
+    /// Which objects changed since this was last asked, by kind and key.
+    pub fn take_changed(&mut self) -> BTreeSet<(KindId, Key)> {
+        self.changed.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    /// When the next event happens.
+    #[must_use]
+    pub fn next_event_time(&self) -> Option<Time> {
+        self.queue.next_time()
+    }
+
+    /// Handles the next event and moves the clock to it. There always is one: leases are
+    /// renewed for ever.
+    pub fn step(&mut self) -> Option<Time> {
+        let scheduled = self.queue.pop_until(Time::MAX)?;
+        let time = scheduled.time;
+        self.handle(scheduled);
+        Some(time)
+    }
+
+    /// Handles every event up to and including `until`, at most `max_events` of them, and moves
+    /// the clock there if it came that far.
+    pub fn run_until(&mut self, until: Time, max_events: u64) -> Ran {
+        let limit = self.handled.saturating_add(max_events);
+        let begin = self.handled;
+        while self.handled < limit {
+            let Some(scheduled) = self.queue.pop_until(until) else {
+                self.now = self.now.max(until);
+                return Ran { events: self.handled - begin, finished: true };
+            };
+            self.handle(scheduled);
+        }
+        Ran { events: self.handled - begin, finished: false }
+    }
+
+    /// Lets the time given pass.
+    pub fn run(&mut self, span: Duration) {
+        self.run_until(self.now + span, u64::MAX);
+    }
+
+    /// Handles exactly `events` events and then moves the clock to `time`, as a replay does.
+    pub(crate) fn run_events(&mut self, time: Time, events: u64) {
+        let limit = self.handled + events;
+        while self.handled < limit {
+            let Some(scheduled) = self.queue.pop_until(time) else { break };
+            self.handle(scheduled);
+        }
+        self.now = self.now.max(time);
+    }
+
+    /// Runs until the cluster is quiet, or for `bound` at most. `None` when it came to be quiet,
+    /// else what still moves, in words.
+    pub fn run_until_quiet(&mut self, bound: Duration) -> Option<String> {
+        let end = self.now + bound;
+        loop {
+            let moving = self.moving();
+            if moving.is_none() || self.now >= end {
+                return moving;
+            }
+            let next = self.queue.next_time().unwrap_or(end);
+            let pause = Duration::from_millis(100);
+            self.run_until(next.max(self.now + pause).min(end), u64::MAX);
+        }
+    }
+
+    /// What still moves, in words; `None` when the cluster is quiet.
+    #[must_use]
+    pub fn moving(&self) -> Option<String> {
+        if let Some(words) = self.quiet.moving(self.now) {
+            return Some(words);
+        }
+        let components: [&dyn Component; 2] = [&*self.controller_manager, &*self.scheduler];
+        let kubelets = self.kubelets.iter().map(|kubelet| &**kubelet as &dyn Component);
+        components.into_iter().chain(kubelets).find_map(|component| component.busy(self.now))
+    }
+
+    /// The digest of everything that the cluster's future depends on. It is equal for equal
+    /// sessions, on every platform.
+    pub fn state_hash(&mut self) -> Fingerprint {
+        let mut digest = Digest::new();
+        digest.u64(self.handled);
+        digest.add(&self.queue);
+        digest.add(&self.server.fingerprint());
+        digest.add(&self.streams);
+        digest.add(&self.lags);
+        self.controller_manager.digest(&mut digest);
+        self.scheduler.digest(&mut digest);
+        for kubelet in &self.kubelets {
+            kubelet.digest(&mut digest);
+        }
+        digest.finish()
+    }
+
+    fn handle(&mut self, scheduled: Scheduled<Event>) {
+        let Scheduled { time, event, .. } = scheduled;
+        self.now = time;
+        self.handled += 1;
+        self.trace.begin(self.handled, time.as_nanos());
+        match event {
+            Event::Wake { owner } => {
+                if let Some(slot) = self.wakes.get_mut(owner as usize) {
+                    *slot = None;
+                }
+                self.wake(owner);
+            }
+            Event::Deliver { watch, owner } => {
+                self.server.release_watch(watch, time);
+                self.wake(owner);
+            }
+            Event::ServerWake => {
+                self.server_wake = None;
+                self.server.wake(time);
+            }
+        }
+        self.settle();
+    }
+
+    fn wake(&mut self, owner: u32) {
+        let mut cx = Context {
+            now: self.now,
+            clock: self.clock,
+            owner,
+            server: &mut self.server,
+            streams: &mut self.streams,
+            trace: &mut self.trace,
+        };
+        let next = match owner {
+            CONTROLLER_MANAGER => wake(&mut self.controller_manager, &mut cx),
+            SCHEDULER => wake(&mut self.scheduler, &mut cx),
+            _ => {
+                let index = (owner - FIRST_KUBELET) as usize;
+                self.kubelets.get_mut(index).and_then(|kubelet| wake(kubelet, &mut cx))
+            }
+        };
+        let next = next.map(|next| next.max(self.now + SHORTEST_SLEEP));
+        self.set_wake(owner, next);
+    }
+
+    /// Sets when a component wakes of its own accord, instead of when it would have.
+    fn set_wake(&mut self, owner: u32, time: Option<Time>) {
+        let Some(slot) = self.wakes.get_mut(owner as usize) else { return };
+        if slot.map(|(scheduled, _)| scheduled) == time {
+            return;
+        }
+        if let Some((scheduled, sequence)) = slot.take() {
+            self.queue.cancel(scheduled, sequence);
+        }
+        *slot = time.map(|time| (time, self.queue.schedule(time, Event::Wake { owner })));
+    }
+
+    /// After anything that may have committed: sets the deliveries of watches on their way, and
+    /// notes what hosts and the measure of quiet go by.
+    fn settle(&mut self) {
+        for (watch, owner) in self.server.take_announcements() {
+            let Some(stream) = self.lags.get_mut(owner as usize) else { continue };
+            let lag = stream.between(WATCH_LAG.0, WATCH_LAG.1);
+            self.queue.schedule(self.now + lag, Event::Deliver { watch, owner });
+        }
+        for commit in self.server.take_commits() {
+            self.quiet.note(&commit);
+            if let Some(changed) = &mut self.changed {
+                changed.insert((commit.kind, commit.key));
+            }
+        }
+        let next = self.server.next_wake();
+        if self.server_wake.map(|(scheduled, _)| scheduled) != Some(next) {
+            if let Some((scheduled, sequence)) = self.server_wake.take() {
+                self.queue.cancel(scheduled, sequence);
+            }
+            self.server_wake = Some((next, self.queue.schedule(next, Event::ServerWake)));
+        }
+    }
+
+    /// What the host acts with: requests as the administrator, outside of any component.
+    pub(crate) fn host_context(&mut self) -> Context<'_> {
+        Context {
+            now: self.now,
+            clock: self.clock,
+            owner: u32::MAX,
+            server: &mut self.server,
+            streams: &mut self.streams,
+            trace: &mut self.trace,
+        }
+    }
+
+    pub(crate) fn log(&mut self, command: &Command) {
+        self.session.commands.push(LoggedCommand {
+            event_index: self.handled,
+            time_nanos: self.now.as_nanos(),
+            command: command.clone(),
+        });
+    }
+
+    pub(crate) fn after_command(&mut self) {
+        self.settle();
+    }
+
+    /// Stops a node or lets it run again. Returns whether there is such a node.
+    pub(crate) fn set_node_running(&mut self, name: &str, running: bool) -> bool {
+        let found = (FIRST_KUBELET..)
+            .zip(&mut self.kubelets)
+            .find(|(_, kubelet)| kubelet.node_name() == name);
+        let Some((owner, kubelet)) = found else { return false };
+        Arc::make_mut(kubelet).set_running(running);
+        self.quiet.disturb(self.now);
+        self.set_wake(owner, Some(self.now + SHORTEST_SLEEP));
+        true
+    }
+}
+
+fn wake<C: Component + Clone>(component: &mut Arc<C>, cx: &mut Context<'_>) -> Option<Time> {
+    let component = Arc::make_mut(component);
+    component.wake(cx);
+    component.next_wake()
+}

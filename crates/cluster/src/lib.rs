@@ -1,0 +1,21 @@
+//! The whole cluster as one value: `Cluster::new(options)`, commands, and virtual time that
+//! runs, steps, is cloned and replayed.
+//!
+//! This is the only crate that knows every component. It must never let a component reach
+//! another but through the API server, and never do by itself what a component should do.
+
+pub mod bench;
+mod bootstrap;
+mod command;
+mod engine;
+mod options;
+mod quiet;
+mod session;
+
+pub use command::{Command, Outcome};
+pub use engine::{Cluster, Ran};
+pub use options::{NodeOptions, Options};
+pub use session::{ENGINE_VERSION, FORMAT_VERSION, LoggedCommand, Session, SessionError};
+
+/// The version of Kubernetes that the cluster behaves as.
+pub const KUBERNETES_VERSION: &str = "v1.37.0";

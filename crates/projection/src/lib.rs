@@ -1,0 +1,113 @@
+//! What the page is shown of the engine: compact rows of every object, as they are stored, and
+//! the details of one.
+//!
+//! It reads the cluster without lag and may know everything in it. It must never change the
+//! cluster, nor be asked by anything inside it.
+
+mod detail;
+mod pod;
+mod rows;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::openapi::api::core::v1::Pod;
+use api::{Key, Kind, KindId, Object};
+use cluster::Cluster;
+use protocol::Delta;
+
+pub use detail::{detail, reference};
+
+/// Follows a cluster and says what changed, row by row.
+#[derive(Clone, Debug, Default)]
+pub struct Projection {
+    /// The UIDs of the rows that the page has.
+    shown: BTreeMap<(KindId, Key), String>,
+    failed_nodes: BTreeSet<String>,
+}
+
+impl Projection {
+    /// Follows the cluster from now on, and returns everything there is.
+    pub fn reset(&mut self, cluster: &mut Cluster) -> Vec<Delta> {
+        cluster.follow();
+        cluster.take_changed();
+        *self = Projection { shown: BTreeMap::new(), failed_nodes: failed_nodes(cluster) };
+        let mut deltas: Vec<Delta> = Kind::all().map(rows::kind).map(Delta::Kind).collect();
+        for kind in Kind::all() {
+            for object in cluster.snapshot(kind.id).iter() {
+                self.shown.insert((kind.id, object.key()), object.uid().to_string());
+                deltas.push(rows::delta(cluster, object, &self.failed_nodes));
+            }
+        }
+        deltas
+    }
+
+    /// What changed since this or [`Projection::reset`] was last called.
+    pub fn changes(&mut self, cluster: &mut Cluster) -> Vec<Delta> {
+        let mut changed = cluster.take_changed();
+        let failed = failed_nodes(cluster);
+        let faults: Vec<String> =
+            failed.symmetric_difference(&self.failed_nodes).cloned().collect();
+        self.failed_nodes = failed;
+        changed.extend(faults.iter().map(|node| (KindId::NODE, Key::cluster(node))));
+        self.add_dependents(cluster, &mut changed);
+        let mut deltas = Vec::with_capacity(changed.len());
+        for (kind, key) in changed {
+            self.change(cluster, kind, key, &mut deltas);
+        }
+        deltas
+    }
+
+    /// A node's row counts what its pods ask for, and a pod's row says whether its node
+    /// reports: a change of the one is a change of the other.
+    fn add_dependents(&self, cluster: &Cluster, changed: &mut BTreeSet<(KindId, Key)>) {
+        let pods = cluster.snapshot(KindId::POD);
+        let mut more = Vec::new();
+        for (kind, key) in changed.iter() {
+            match *kind {
+                KindId::POD => {
+                    let pod = pods.get(key).and_then(Object::get::<Pod>);
+                    let node = pod.and_then(|pod| pod.spec.as_ref()?.node_name.as_deref());
+                    match node {
+                        Some(node) => more.push((KindId::NODE, Key::cluster(node))),
+                        None if pods.get(key).is_none() => more.extend(self.node_rows()),
+                        None => {}
+                    }
+                }
+                KindId::NODE => {
+                    more.extend(pods.on_node(&key.name).map(|pod| (KindId::POD, pod.key())));
+                }
+                _ => {}
+            }
+        }
+        changed.extend(more);
+    }
+
+    fn node_rows(&self) -> impl Iterator<Item = (KindId, Key)> {
+        self.shown.keys().filter(|(kind, _)| *kind == KindId::NODE).cloned()
+    }
+
+    fn change(&mut self, cluster: &Cluster, kind: KindId, key: Key, deltas: &mut Vec<Delta>) {
+        let snapshot = cluster.snapshot(kind);
+        let object = snapshot.get(&key);
+        let place = (kind, key);
+        let uid = object.map(Object::uid);
+        if let Some(shown) = self.shown.get(&place)
+            && Some(shown.as_str()) != uid
+        {
+            deltas.push(rows::removed(kind, &place.1, shown.clone()));
+            self.shown.remove(&place);
+        }
+        if let Some(object) = object {
+            deltas.push(rows::delta(cluster, object, &self.failed_nodes));
+            self.shown.insert(place, object.uid().to_string());
+        }
+    }
+}
+
+fn failed_nodes(cluster: &Cluster) -> BTreeSet<String> {
+    cluster
+        .kubelets()
+        .filter(|kubelet| !kubelet.is_running())
+        .map(|kubelet| kubelet.node_name().to_string())
+        .collect()
+}

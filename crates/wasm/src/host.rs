@@ -1,0 +1,481 @@
+//! What a worker does with a cluster: takes requests, paces virtual time by the wall clock, and
+//! gathers messages for the page. It has no JavaScript in it, so that it is tested natively.
+
+use cluster::{Cluster, Command as ClusterCommand, KUBERNETES_VERSION, Options, Outcome, Session};
+use kubectl::{DocumentResult, Done, Mark, Refusal};
+use projection::Projection;
+use protocol::{
+    Action, AppliedObject, Batch, Booted, Command, CommandResult, Detail, Message, ObjectRef,
+    Problem, Request,
+};
+use serde_json::json;
+use sim::{Duration, Time};
+
+/// How many events are handled between two looks at the wall clock.
+const EVENTS_PER_LOOK: u64 = 64;
+/// While time flows, the page gets the clock at least this often, in milliseconds.
+const CLOCK_INTERVAL_MS: f64 = 100.0;
+/// The longest that a slice is put off while time flows, in milliseconds.
+const LONGEST_PAUSE_MS: f64 = 250.0;
+
+/// How virtual time goes on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mode {
+    /// It stands.
+    Paused,
+    /// It follows the wall clock.
+    Playing,
+    /// As fast as it can until the cluster is quiet, or until that instant; then as before.
+    UntilQuiet { end: Time, resume: bool },
+}
+
+/// Where virtual and wall time were the same.
+#[derive(Clone, Copy, Debug, Default)]
+struct Anchor {
+    wall_ms: f64,
+    time: Time,
+}
+
+/// A cluster that is shown.
+struct Shown {
+    cluster: Cluster,
+    projection: Projection,
+    mode: Mode,
+    speed: f64,
+    anchor: Anchor,
+    measured: Anchor,
+    speed_achieved: f64,
+    behind: bool,
+    sequence: u64,
+    reset: bool,
+    sent_ms: f64,
+    sent_state: Option<(bool, bool, bool)>,
+    selected: Option<ObjectRef>,
+    detail: Option<Detail>,
+    detail_at: Option<u64>,
+}
+
+/// The owner of at most one cluster.
+#[derive(Default)]
+pub struct Host {
+    shown: Option<Shown>,
+    messages: Vec<Message>,
+    wall_ms: f64,
+}
+
+impl Host {
+    /// Takes one request of the page, as bytes of the protocol.
+    pub fn command(&mut self, request: &[u8], now_ms: f64) {
+        self.wall_ms = now_ms;
+        match protocol::decode_request(request) {
+            Ok(request) => self.run(request, now_ms),
+            Err(error) => self.messages.push(Message::Fatal { message: error.to_string() }),
+        }
+    }
+
+    /// Does what a request asks for.
+    pub fn run(&mut self, Request { id, command }: Request, now_ms: f64) {
+        if let Command::Boot { seed, nodes } = command {
+            self.boot(Cluster::new(Options::new(seed, nodes)), now_ms);
+            return;
+        }
+        let Some(shown) = &mut self.shown else {
+            let message = "there is no cluster yet: boot one first".to_string();
+            self.messages.push(Message::Fatal { message });
+            return;
+        };
+        if let Some(command) = cluster_command(&command) {
+            shown.catch_up(now_ms);
+            let outcome = shown.cluster.execute(command);
+            self.messages.push(Message::Result(result(id, &outcome)));
+            return;
+        }
+        shown.control(command, now_ms);
+    }
+
+    fn boot(&mut self, cluster: Cluster, now_ms: f64) {
+        let options = &cluster.session().options;
+        self.messages.clear();
+        self.messages.push(Message::Booted(Booted {
+            kubernetes_version: KUBERNETES_VERSION.to_string(),
+            seed: options.seed,
+            nodes: u32::try_from(options.nodes.len()).unwrap_or(u32::MAX),
+            epoch_ms: options.epoch_seconds * 1000,
+        }));
+        let before = self.shown.take();
+        let anchor = Anchor { wall_ms: now_ms, time: cluster.now() };
+        self.shown = Some(Shown {
+            cluster,
+            projection: Projection::default(),
+            mode: Mode::Playing,
+            speed: before.map_or(1.0, |shown| shown.speed),
+            anchor,
+            measured: anchor,
+            speed_achieved: 0.0,
+            behind: false,
+            sequence: 0,
+            reset: true,
+            sent_ms: f64::MIN,
+            sent_state: None,
+            selected: None,
+            detail: None,
+            detail_at: None,
+        });
+    }
+
+    /// Works for at most `slice_ms` milliseconds. Returns after how many milliseconds it wants
+    /// the next slice; a negative number when only a command gives it something to do.
+    pub fn slice(&mut self, now_ms: f64, slice_ms: f64, wall: &dyn Fn() -> f64) -> f64 {
+        self.wall_ms = now_ms;
+        let Some(shown) = &mut self.shown else { return -1.0 };
+        shown.run(now_ms, now_ms + slice_ms, wall)
+    }
+
+    /// Takes what there is to tell the page, as bytes of the protocol.
+    pub fn take_messages(&mut self) -> Option<Vec<u8>> {
+        if let Some(shown) = &mut self.shown {
+            shown.gather(self.wall_ms, &mut self.messages);
+        }
+        if self.messages.is_empty() {
+            return None;
+        }
+        let messages = std::mem::take(&mut self.messages);
+        match protocol::encode(&messages) {
+            Ok(bytes) => Some(bytes),
+            Err(error) => protocol::encode(&[Message::Fatal { message: error.to_string() }]).ok(),
+        }
+    }
+
+    /// Gives the cluster a command, as JSON, and says what became of it, as JSON: a list of
+    /// objects with `title` and either `action` or `message`.
+    pub fn execute(&mut self, command: &str) -> String {
+        let failed = |message: &str| json!([{ "title": "", "message": message }]).to_string();
+        let Some(shown) = &mut self.shown else { return failed("there is no cluster yet") };
+        let command: ClusterCommand = match serde_json::from_str(command) {
+            Ok(command) => command,
+            Err(error) => return failed(&error.to_string()),
+        };
+        let outcome = shown.cluster.execute(command);
+        let CommandResult { done, problems, .. } = result(0, &outcome);
+        let done = done.iter().map(|object| {
+            let action = format!("{:?}", object.action).to_lowercase();
+            json!({ "title": object.title, "action": action })
+        });
+        let problems = problems
+            .iter()
+            .map(|problem| json!({ "title": problem.title, "message": problem.message }));
+        serde_json::Value::Array(done.chain(problems).collect()).to_string()
+    }
+
+    /// The digest of the cluster's state.
+    pub fn state_hash(&mut self) -> Option<String> {
+        self.shown.as_mut().map(|shown| shown.cluster.state_hash().to_string())
+    }
+
+    /// Lets virtual time pass at once.
+    pub fn advance(&mut self, milliseconds: f64) {
+        if let Some(shown) = &mut self.shown {
+            shown.cluster.run(from_ms(milliseconds));
+            shown.set_anchor(self.wall_ms);
+        }
+    }
+
+    /// Lets virtual time pass at once until nothing moves, or for that long.
+    pub fn run_until_quiet(&mut self, bound_milliseconds: f64) {
+        if let Some(shown) = &mut self.shown {
+            shown.cluster.run_until_quiet(from_ms(bound_milliseconds));
+            shown.set_anchor(self.wall_ms);
+        }
+    }
+
+    /// The session of the cluster, as JSON.
+    #[must_use]
+    pub fn session(&self) -> Option<String> {
+        let shown = self.shown.as_ref()?;
+        serde_json::to_string(shown.cluster.session()).ok()
+    }
+
+    /// Makes the cluster of a session again.
+    ///
+    /// # Errors
+    /// What is wrong with the session, in words; the cluster that is shown stays then.
+    pub fn replay(&mut self, session: &str) -> Result<(), String> {
+        let session: Session = serde_json::from_str(session).map_err(|error| error.to_string())?;
+        let cluster = session.replay().map_err(|error| error.to_string())?;
+        self.boot(cluster, self.wall_ms);
+        Ok(())
+    }
+
+    /// Panics in the middle of a change, as a defect would.
+    pub fn trap(&mut self) {
+        if let Some(shown) = &mut self.shown {
+            shown.cluster.run_until(Time::MAX, 1);
+        }
+        panic!("the engine was told to trap");
+    }
+}
+
+impl Shown {
+    fn set_anchor(&mut self, wall_ms: f64) {
+        self.anchor = Anchor { wall_ms, time: self.cluster.now() };
+        self.measured = self.anchor;
+    }
+
+    /// A command happens at the instant that the page shows, not at the last slice's.
+    fn catch_up(&mut self, now_ms: f64) {
+        if self.mode == Mode::Playing {
+            let target = self.target(now_ms);
+            self.cluster.run_until(target, EVENTS_PER_LOOK);
+        }
+    }
+
+    fn control(&mut self, command: Command, now_ms: f64) {
+        match command {
+            Command::Play => self.mode = Mode::Playing,
+            Command::Pause => {
+                self.catch_up(now_ms);
+                self.mode = Mode::Paused;
+            }
+            Command::Step => {
+                self.mode = Mode::Paused;
+                self.cluster.step();
+            }
+            Command::SetSpeed(speed) if speed.is_finite() && speed > 0.0 => {
+                self.catch_up(now_ms);
+                self.speed = speed;
+            }
+            Command::RunUntilQuiet { bound_ms } => {
+                let bound = Duration::from_millis(u64::try_from(bound_ms).unwrap_or(0));
+                let resume = self.mode == Mode::Playing;
+                self.mode = Mode::UntilQuiet { end: self.cluster.now() + bound, resume };
+            }
+            Command::Select { object } => {
+                self.selected = Some(object);
+                (self.detail, self.detail_at) = (None, None);
+                return;
+            }
+            Command::Deselect => {
+                (self.selected, self.detail) = (None, None);
+                return;
+            }
+            Command::Resubscribe => {
+                self.reset = true;
+                return;
+            }
+            _ => {}
+        }
+        self.behind = false;
+        self.set_anchor(now_ms);
+    }
+
+    /// The instant at which virtual time should be.
+    fn target(&self, now_ms: f64) -> Time {
+        let wall = (now_ms - self.anchor.wall_ms).max(0.0);
+        self.anchor.time + from_ms(wall * self.speed)
+    }
+
+    /// Runs until the slice ends. Returns after how many milliseconds the next one is wanted.
+    fn run(&mut self, now_ms: f64, end_ms: f64, wall: &dyn Fn() -> f64) -> f64 {
+        match self.mode {
+            Mode::Paused => -1.0,
+            Mode::Playing => {
+                let target = self.target(now_ms);
+                let finished = self.run_to(target, end_ms, wall);
+                self.measure(now_ms);
+                self.behind = !finished;
+                if !finished {
+                    // What was missed is not made up for: the speed is a ceiling.
+                    self.anchor = Anchor { wall_ms: now_ms, time: self.cluster.now() };
+                    return 0.0;
+                }
+                self.until_next_event()
+            }
+            Mode::UntilQuiet { end, resume } => {
+                self.run_until_quiet(end, resume, (now_ms, end_ms), wall);
+                0.0
+            }
+        }
+    }
+
+    fn run_to(&mut self, target: Time, end_ms: f64, wall: &dyn Fn() -> f64) -> bool {
+        loop {
+            if self.cluster.run_until(target, EVENTS_PER_LOOK).finished {
+                return true;
+            }
+            if wall() >= end_ms {
+                return false;
+            }
+        }
+    }
+
+    fn run_until_quiet(
+        &mut self,
+        end: Time,
+        resume: bool,
+        (now_ms, end_ms): (f64, f64),
+        wall: &dyn Fn() -> f64,
+    ) {
+        loop {
+            if self.cluster.moving().is_none() || self.cluster.now() >= end {
+                self.mode = if resume { Mode::Playing } else { Mode::Paused };
+                self.set_anchor(now_ms);
+                return;
+            }
+            let next = self.cluster.next_event_time().unwrap_or(end);
+            let pause = self.cluster.now() + Duration::from_secs(1);
+            self.cluster.run_until(next.max(pause).min(end), EVENTS_PER_LOOK);
+            if wall() >= end_ms {
+                self.measure(now_ms);
+                return;
+            }
+        }
+    }
+
+    /// Milliseconds of the wall clock until something happens.
+    fn until_next_event(&self) -> f64 {
+        let next = self.cluster.next_event_time().unwrap_or(Time::MAX);
+        let virtual_ms = to_ms(next.since(self.cluster.now()));
+        (virtual_ms / self.speed).clamp(1.0, LONGEST_PAUSE_MS)
+    }
+
+    fn measure(&mut self, now_ms: f64) {
+        let wall = now_ms - self.measured.wall_ms;
+        if wall < 500.0 {
+            return;
+        }
+        self.speed_achieved = to_ms(self.cluster.now().since(self.measured.time)) / wall;
+        self.measured = Anchor { wall_ms: now_ms, time: self.cluster.now() };
+    }
+
+    /// Gathers what the page does not know yet.
+    fn gather(&mut self, now_ms: f64, messages: &mut Vec<Message>) {
+        let reset = std::mem::take(&mut self.reset);
+        let deltas = if reset {
+            self.projection.reset(&mut self.cluster)
+        } else {
+            self.projection.changes(&mut self.cluster)
+        };
+        let running = self.mode != Mode::Paused;
+        let quiet = self.cluster.moving().is_none();
+        let state = Some((running, quiet, self.behind));
+        let due = running && now_ms - self.sent_ms >= CLOCK_INTERVAL_MS;
+        if reset || due || !deltas.is_empty() || state != self.sent_state {
+            self.sequence += 1;
+            self.sent_ms = now_ms;
+            self.sent_state = state;
+            let clock = self.cluster.clock();
+            messages.push(Message::Batch(Batch {
+                sequence: self.sequence,
+                reset,
+                now_ms: clock.micro_timestamp(self.cluster.now()).as_millisecond(),
+                running,
+                speed_achieved: if running { self.speed_achieved } else { 0.0 },
+                behind: self.behind,
+                quiet,
+                events_handled: self.cluster.events_handled(),
+                deltas,
+            }));
+        }
+        self.gather_detail(messages);
+    }
+
+    fn gather_detail(&mut self, messages: &mut Vec<Message>) {
+        let Some(selected) = &self.selected else { return };
+        let handled = Some(self.cluster.events_handled());
+        if self.detail.is_some() && self.detail_at == handled {
+            return;
+        }
+        self.detail_at = handled;
+        let detail = projection::detail(&self.cluster, selected);
+        if self.detail.as_ref() != Some(&detail) {
+            self.detail = Some(detail.clone());
+            messages.push(Message::Detail(Box::new(detail)));
+        }
+    }
+}
+
+/// The command for the cluster, unless the request is about how it is shown.
+fn cluster_command(command: &Command) -> Option<ClusterCommand> {
+    Some(match command.clone() {
+        Command::Apply { text } => ClusterCommand::Apply { text },
+        Command::Delete { text } => ClusterCommand::Delete { text },
+        Command::DeleteObject { object } => ClusterCommand::DeleteObject {
+            api_version: object.api_version,
+            kind: object.kind,
+            namespace: object.namespace,
+            name: object.name,
+        },
+        Command::ScaleObject { object, replicas } => ClusterCommand::Scale {
+            api_version: object.api_version,
+            kind: object.kind,
+            namespace: object.namespace,
+            name: object.name,
+            replicas: i32::try_from(replicas).unwrap_or(i32::MAX),
+        },
+        Command::FailNode { name } => ClusterCommand::FailNode { name },
+        Command::RecoverNode { name } => ClusterCommand::RecoverNode { name },
+        _ => return None,
+    })
+}
+
+fn result(id: u64, outcome: &Outcome) -> CommandResult {
+    let mut done = Vec::new();
+    let mut problems = Vec::new();
+    for result in &outcome.results {
+        match &result.outcome {
+            Ok(object) => done.push(applied(result, object)),
+            Err(refusal) => problems.extend(refused(result, refusal)),
+        }
+    }
+    CommandResult { id, done, problems }
+}
+
+fn applied(result: &DocumentResult, done: &Done) -> AppliedObject {
+    AppliedObject {
+        object: projection::reference(&done.object),
+        title: result.title.clone(),
+        action: match done.action {
+            kubectl::Action::Created => Action::Created,
+            kubectl::Action::Configured => Action::Configured,
+            kubectl::Action::Unchanged => Action::Unchanged,
+            kubectl::Action::Deleted => Action::Deleted,
+            kubectl::Action::Scaled => Action::Scaled,
+        },
+        warnings: done.warnings.clone(),
+    }
+}
+
+/// One problem for each place that the refusal is about, or one for the whole document.
+fn refused(result: &DocumentResult, refusal: &Refusal) -> Vec<Problem> {
+    let problem = |mark: Option<&Mark>| Problem {
+        document: result.document,
+        title: (!result.title.is_empty()).then(|| result.title.clone()),
+        reason: refusal.reason.clone(),
+        message: match mark {
+            Some(mark) if refusal.marks.len() > 1 && !mark.message.is_empty() => {
+                mark.message.clone()
+            }
+            _ => refusal.message.clone(),
+        },
+        field: mark.map(|mark| mark.field.clone()).filter(|field| !field.is_empty()),
+        line: mark.map(|mark| mark.line),
+        column: mark.map(|mark| mark.column),
+    };
+    match refusal.marks.as_slice() {
+        [] => vec![problem(None)],
+        marks => marks.iter().map(|mark| problem(Some(mark))).collect(),
+    }
+}
+
+fn from_ms(milliseconds: f64) -> Duration {
+    // A float's cast saturates, so that no number of milliseconds is out of range.
+    Duration::from_nanos((milliseconds.max(0.0) * 1_000_000.0) as u64)
+}
+
+fn to_ms(span: Duration) -> f64 {
+    span.as_nanos() as f64 / 1_000_000.0
+}
+
+#[cfg(test)]
+#[path = "host_tests.rs"]
+mod tests;

@@ -1,0 +1,162 @@
+use std::cell::Cell;
+
+use protocol::{Action, Batch, Command, CommandResult, Delta, Message, ObjectRef, Request};
+
+use super::Host;
+
+const POD: &str = "
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+spec:
+  containers:
+  - name: web
+    image: nginx:1.28
+";
+
+/// A host and a wall clock that is set by hand.
+struct Page {
+    host: Host,
+    wall_ms: Cell<f64>,
+    next_id: u64,
+}
+
+impl Page {
+    fn booted() -> Page {
+        let mut page = Page { host: Host::default(), wall_ms: Cell::new(1000.0), next_id: 1 };
+        page.send(Command::Boot { seed: 1, nodes: 3 });
+        page
+    }
+
+    fn send(&mut self, command: Command) {
+        let bytes = protocol::encode_request(&Request { id: self.next_id, command });
+        self.next_id += 1;
+        self.host.command(&bytes.expect("plain data"), self.wall_ms.get());
+    }
+
+    /// Lets wall time pass in frames of 16 ms, and returns everything the page was told.
+    fn pass(&mut self, milliseconds: f64) -> Vec<Message> {
+        let end = self.wall_ms.get() + milliseconds;
+        let mut told = Vec::new();
+        while self.wall_ms.get() < end {
+            self.wall_ms.set(self.wall_ms.get() + 16.0);
+            let wall = || self.wall_ms.get();
+            self.host.slice(self.wall_ms.get(), 10.0, &wall);
+            told.extend(self.messages());
+        }
+        told
+    }
+
+    fn messages(&mut self) -> Vec<Message> {
+        let bytes = self.host.take_messages();
+        bytes.map(|it| protocol::decode(&it).expect("the host speaks it")).unwrap_or_default()
+    }
+}
+
+fn batches(messages: &[Message]) -> Vec<&Batch> {
+    messages
+        .iter()
+        .filter_map(|message| match message {
+            Message::Batch(batch) => Some(batch),
+            _ => None,
+        })
+        .collect()
+}
+
+fn result(messages: &[Message]) -> &CommandResult {
+    let found = messages.iter().find_map(|message| match message {
+        Message::Result(result) => Some(result),
+        _ => None,
+    });
+    found.expect("the command was answered")
+}
+
+#[test]
+fn batches_are_numbered_without_a_gap_and_the_first_holds_everything() {
+    let mut page = Page::booted();
+    let told = page.pass(2000.0);
+    let batches = batches(&told);
+    assert!(batches[0].reset);
+    let numbers: Vec<u64> = batches.iter().map(|batch| batch.sequence).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    assert!(batches.iter().skip(1).all(|batch| !batch.reset));
+}
+
+#[test]
+fn virtual_time_follows_the_wall_clock_times_the_speed() {
+    let mut page = Page::booted();
+    page.pass(1000.0);
+    for speed in [1.0, 10.0, 0.5] {
+        page.send(Command::SetSpeed(speed));
+        let before = batches(&page.pass(100.0)).last().expect("time flows").now_ms;
+        let after = batches(&page.pass(3200.0)).last().expect("time flows").now_ms;
+        let passed = (after - before) as f64;
+        assert!((passed - 3200.0 * speed).abs() < 150.0 * speed, "×{speed}: {passed} ms");
+    }
+}
+
+#[test]
+fn a_paused_cluster_stands_and_a_step_is_one_event() {
+    let mut page = Page::booted();
+    page.pass(1000.0);
+    page.send(Command::Pause);
+    let told = page.pass(100.0);
+    let paused = (*batches(&told).last().expect("the pause is told")).clone();
+    assert!(!paused.running);
+    assert!(batches(&page.pass(1000.0)).is_empty(), "nothing moves, nothing is sent");
+    page.send(Command::Step);
+    // The page hears of a step that changed nothing it shows only if it asks for everything.
+    page.send(Command::Resubscribe);
+    let told = page.pass(16.0);
+    let stepped = *batches(&told).last().expect("it was asked for");
+    assert!(stepped.reset);
+    assert_eq!(stepped.events_handled, paused.events_handled + 1);
+}
+
+#[test]
+fn what_is_applied_is_answered_and_shown() {
+    let mut page = Page::booted();
+    page.send(Command::RunUntilQuiet { bound_ms: 120_000 });
+    page.pass(2000.0);
+    page.send(Command::Apply { text: POD.to_string() });
+    let told = page.pass(100.0);
+    let answer = result(&told);
+    assert!(answer.problems.is_empty(), "{:?}", answer.problems);
+    assert_eq!(answer.done[0].title, "pod/web");
+    assert_eq!(answer.done[0].action, Action::Created);
+    let shown = batches(&told).iter().flat_map(|batch| &batch.deltas).any(
+        |delta| matches!(delta, Delta::Pod(row) if row.name == "web" && row.namespace == "default"),
+    );
+    assert!(shown);
+}
+
+#[test]
+fn the_selected_object_is_described_until_it_is_deselected() {
+    let mut page = Page::booted();
+    page.pass(1000.0);
+    page.send(Command::Apply { text: POD.to_string() });
+    let object = ObjectRef {
+        api_version: "v1".into(),
+        kind: "Pod".into(),
+        namespace: "default".into(),
+        name: "web".into(),
+    };
+    page.send(Command::Select { object });
+    let details = |messages: &[Message]| {
+        let details = messages.iter().filter(|message| matches!(message, Message::Detail(_)));
+        details.count()
+    };
+    assert!(details(&page.pass(500.0)) >= 1);
+    page.send(Command::Deselect);
+    assert_eq!(details(&page.pass(5000.0)), 0);
+}
+
+#[test]
+fn a_request_before_the_first_boot_is_refused() {
+    let mut host = Host::default();
+    let bytes = protocol::encode_request(&Request { id: 1, command: Command::Play });
+    host.command(&bytes.expect("plain data"), 0.0);
+    let told = protocol::decode(&host.take_messages().expect("an answer")).expect("spoken");
+    assert!(matches!(told[0], Message::Fatal { .. }));
+}

@@ -1,0 +1,130 @@
+//! The engine as a browser's worker or Node holds it: a class [`Engine`] that takes commands,
+//! runs in short slices and hands out messages, all as bytes of the protocol.
+//!
+//! It knows the cluster, its projection and the protocol. It must never decide anything about
+//! the cluster by itself; the wall clock ends here, as a number that paces virtual time.
+
+pub mod host;
+
+use protocol::{Command, Request};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+use crate::host::Host;
+
+/// How long a slice of work takes at most, in milliseconds.
+const SLICE_MS: f64 = 10.0;
+
+/// The engine with its cluster, if one was booted.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Engine {
+    host: Host,
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// An engine without a cluster: the first command boots one.
+    #[wasm_bindgen(constructor)]
+    #[must_use]
+    pub fn new() -> Engine {
+        Engine::default()
+    }
+
+    /// Takes one request of the page, as bytes of the protocol.
+    pub fn command(&mut self, request: &[u8]) {
+        self.host.command(request, now_ms());
+    }
+
+    /// Makes a cluster of that many nodes, in place of the one before.
+    pub fn boot(&mut self, seed: u32, nodes: u32) {
+        self.host.run(boot_request(seed, nodes), now_ms());
+    }
+
+    /// Gives the cluster a command, as JSON: `{"apply": {"text": "…"}}`. Returns what became of
+    /// it, as JSON.
+    pub fn execute(&mut self, command: &str) -> String {
+        self.host.execute(command)
+    }
+
+    /// Works for a slice of at most 10 ms. Returns after how many milliseconds it wants the
+    /// next slice; a negative number when only a command gives it something to do.
+    pub fn slice(&mut self, now_ms: f64) -> f64 {
+        self.host.slice(now_ms, SLICE_MS, &self::now_ms)
+    }
+
+    /// Takes what there is to tell the page, as bytes of the protocol.
+    pub fn take_messages(&mut self) -> Option<Vec<u8>> {
+        self.host.take_messages()
+    }
+
+    /// The digest of the cluster's state in hexadecimal; empty without a cluster.
+    pub fn state_hash(&mut self) -> String {
+        self.host.state_hash().unwrap_or_default()
+    }
+
+    /// Lets virtual time pass at once, in milliseconds: for tests and for programs that do not
+    /// show anything.
+    pub fn advance(&mut self, milliseconds: f64) {
+        self.host.advance(milliseconds);
+    }
+
+    /// Lets virtual time pass at once until nothing moves, or for that many milliseconds.
+    pub fn run_until_quiet(&mut self, bound_milliseconds: f64) {
+        self.host.run_until_quiet(bound_milliseconds);
+    }
+
+    /// The session of the cluster, as JSON: all that is needed to have it again.
+    #[must_use]
+    pub fn session(&self) -> String {
+        self.host.session().unwrap_or_default()
+    }
+
+    /// Makes the cluster of a session again. Returns what went wrong, or nothing.
+    pub fn replay(&mut self, session: &str) -> Option<String> {
+        self.host.replay(session).err()
+    }
+
+    /// Panics on purpose, in the middle of an event, as a defect of the engine would: for the
+    /// tests of what survives it.
+    pub fn trap(&mut self) {
+        self.host.trap();
+    }
+}
+
+fn boot_request(seed: u32, nodes: u32) -> Request {
+    Request { id: 0, command: Command::Boot { seed: seed.into(), nodes } }
+}
+
+/// Runs a benchmark by name and returns its result as JSON, or nothing if there is none of
+/// that name.
+#[wasm_bindgen]
+#[must_use]
+pub fn bench(name: &str) -> Option<String> {
+    cluster::bench::run(name, &now_ms).map(|result| result.to_json())
+}
+
+/// Milliseconds of a clock that only goes forward.
+fn now_ms() -> f64 {
+    #[cfg(target_arch = "wasm32")]
+    {
+        use wasm_bindgen::{JsCast as _, JsValue};
+        let global = js_sys::global();
+        let performance = js_sys::Reflect::get(&global, &JsValue::from_str("performance"));
+        let now = performance
+            .as_ref()
+            .ok()
+            .and_then(|performance| js_sys::Reflect::get(performance, &"now".into()).ok())
+            .and_then(|now| now.dyn_into::<js_sys::Function>().ok());
+        match (performance, now) {
+            (Ok(performance), Some(now)) => {
+                now.call0(&performance).ok().and_then(|value| value.as_f64()).unwrap_or(0.0)
+            }
+            _ => js_sys::Date::now(),
+        }
+    }
+    #[cfg(not(target_arch = "wasm32"))]
+    {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        since.map_or(0.0, |span| span.as_secs_f64() * 1000.0)
+    }
+}
