@@ -160,6 +160,9 @@ pub struct Strings {
     pub up_to_date: &'static str,
     pub walk_the_map: &'static str,
     pub welcome_text: &'static str,
+    pub zoom_fit: &'static str,
+    pub zoom_in: &'static str,
+    pub zoom_out: &'static str,
     pub welcome_title: &'static str,
 }
 
@@ -266,6 +269,9 @@ static ENGLISH: Strings = Strings {
     up_to_date: "Up to date",
     walk_the_map: "Walk the map",
     welcome_text: "A whole Kubernetes cluster, simulated in this tab. Nothing leaves your browser.",
+    zoom_fit: "Fit the view (0)",
+    zoom_in: "Larger (+)",
+    zoom_out: "Smaller (−)",
     welcome_title: "The cluster is ready. What shall it run?",
 };
 
@@ -372,6 +378,9 @@ static CHINESE: Strings = Strings {
     up_to_date: "已更新",
     walk_the_map: "在图上移动",
     welcome_text: "这是一个完整的 Kubernetes 集群，就在此标签页中模拟运行。任何内容都不会离开你的浏览器。",
+    zoom_fit: "适合窗口 (0)",
+    zoom_in: "放大 (+)",
+    zoom_out: "缩小 (−)",
     welcome_title: "集群已就绪。要运行什么？",
 };
 

@@ -26,6 +26,12 @@ impl Density {
     pub const ALL: [Density; 5] =
         [Density::Card, Density::Large, Density::Medium, Density::Small, Density::Tiny];
 
+    /// So many steps larger, or smaller if negative; as far as there are any.
+    fn larger(self, steps: i32) -> Density {
+        let index = self as i32 - steps;
+        Density::ALL[index.clamp(0, Density::ALL.len() as i32 - 1) as usize]
+    }
+
     /// Least width, height and gap of a tile.
     fn tile(self) -> (f64, f64, f64) {
         match self {
@@ -116,6 +122,8 @@ pub struct Layout {
     pub viewport: Viewport,
     /// How large tiles are.
     pub density: Density,
+    /// How large they are without zoom.
+    pub fitting: Density,
     /// The tray, heading included.
     pub tray: Rect,
     /// Where the tray's tiles go.
@@ -149,7 +157,8 @@ struct Frame {
 const TRAY_HEAD: f64 = 26.0;
 
 impl Frame {
-    fn of(viewport: Viewport, nodes: usize) -> Frame {
+    /// The frame for panels in which a tile of `least_tile` width has room.
+    fn of(viewport: Viewport, nodes: usize, least_tile: f64) -> Frame {
         let nodes = nodes.max(1);
         let margin = if viewport.width < 480.0 { 12.0 } else { 16.0 };
         let (least_width, least_body) = match nodes {
@@ -157,6 +166,7 @@ impl Frame {
             7..=24 => (112.0, 60.0),
             _ => (76.0, 36.0),
         };
+        let least_width = f64::max(least_width, least_tile + 24.0);
         let gap = if nodes <= 24 { 12.0 } else { 8.0 };
         let inner = (viewport.width - 2.0 * margin).max(least_width);
         let most = (((inner + gap) / (least_width + gap)).floor() as usize).max(1);
@@ -164,7 +174,7 @@ impl Frame {
         let wanted = if nodes <= 6 { nodes } else { shape.round() as usize };
         let columns = balanced(nodes, wanted.clamp(1, most.min(nodes)));
         let panel_width = (inner - gap * (columns - 1) as f64) / columns as f64;
-        let compact = panel_width < 148.0 || nodes > 24;
+        let compact = panel_width < 148.0 || (nodes > 24 && least_tile == 0.0);
         Frame {
             margin,
             gap,
@@ -204,7 +214,29 @@ impl Layout {
         density: Density,
         longest: usize,
     ) -> Option<Layout> {
-        let frame = Frame::of(viewport, nodes.len());
+        Layout::framed(viewport, nodes, density, longest, false)
+    }
+
+    /// The layout at a density that was chosen by hand: panels grow as tiles need, and the map
+    /// scrolls.
+    fn zoomed(
+        viewport: Viewport,
+        nodes: &[Rc<str>],
+        density: Density,
+        longest: usize,
+    ) -> Option<Layout> {
+        Layout::framed(viewport, nodes, density, longest, true)
+    }
+
+    fn framed(
+        viewport: Viewport,
+        nodes: &[Rc<str>],
+        density: Density,
+        longest: usize,
+        grows: bool,
+    ) -> Option<Layout> {
+        let least_tile = if grows { density.tile().0 } else { 0.0 };
+        let frame = Frame::of(viewport, nodes.len(), least_tile);
         let grid = Grid::fit(density, frame.inner_width())?;
         let tray_width = (viewport.width - 2.0 * frame.margin - 24.0).max(1.0);
         let tray_grid = Grid::fit(density, tray_width)?;
@@ -214,7 +246,7 @@ impl Layout {
         let rows = longest.div_ceil(grid.columns);
         let body = if rows <= grid.rows_in(fitting) {
             fitting
-        } else if density == Density::Tiny {
+        } else if grows || density == Density::Tiny {
             grid.height_of(rows)
         } else {
             return None;
@@ -232,6 +264,7 @@ impl Layout {
         Some(Layout {
             viewport,
             density,
+            fitting: density,
             tray,
             tray_body,
             tray_capacity: tray_grid.columns * tray_rows,
@@ -246,8 +279,26 @@ impl Layout {
 
     /// The layout for this many pods: as large as fits, but no larger than `current` until there
     /// is ample room, so that the map does not breathe in and out. `longest` counts the fullest
-    /// node's slots with their holes, `fullest` only its pods.
+    /// node's slots with their holes, `fullest` only its pods; `zoom` is how many steps larger
+    /// than that the person wants tiles to be.
     pub fn choose(
+        viewport: Viewport,
+        nodes: &[Rc<str>],
+        current: Option<Density>,
+        longest: usize,
+        fullest: usize,
+        zoom: i32,
+    ) -> Layout {
+        let fitting = Layout::fitting(viewport, nodes, current, longest, fullest);
+        if zoom == 0 {
+            return fitting;
+        }
+        let density = fitting.density.larger(zoom);
+        let zoomed = Layout::zoomed(viewport, nodes, density, longest);
+        zoomed.map(|layout| Layout { fitting: fitting.density, ..layout }).unwrap_or(fitting)
+    }
+
+    fn fitting(
         viewport: Viewport,
         nodes: &[Rc<str>],
         current: Option<Density>,
@@ -370,7 +421,7 @@ mod tests {
     fn panels_stay_inside_the_view_and_apart() {
         for viewport in VIEWS {
             for count in [1, 2, 3, 4, 7, 24, 100, 500] {
-                let layout = Layout::choose(viewport, &names(count), None, 12, 12);
+                let layout = Layout::choose(viewport, &names(count), None, 12, 12, 0);
                 for (index, panel) in layout.panels.iter().enumerate() {
                     assert!(panel.rect.x >= 0.0 && panel.rect.right() <= viewport.width + 0.01);
                     assert!(panel.rect.bottom() <= layout.height);
@@ -385,9 +436,9 @@ mod tests {
 
     #[test]
     fn three_nodes_stand_side_by_side_on_a_desk_and_below_each_other_on_a_phone() {
-        let desk = Layout::choose(VIEWS[1], &names(3), None, 3, 3);
+        let desk = Layout::choose(VIEWS[1], &names(3), None, 3, 3, 0);
         assert_eq!(desk.panels[0].rect.y, desk.panels[2].rect.y);
-        let phone = Layout::choose(VIEWS[0], &names(3), None, 3, 3);
+        let phone = Layout::choose(VIEWS[0], &names(3), None, 3, 3, 0);
         assert!(phone.panels[2].rect.y > phone.panels[0].rect.y);
     }
 
@@ -395,7 +446,7 @@ mod tests {
     fn every_slot_is_found_again_under_its_middle_and_lies_in_its_panel() {
         for (viewport, pods) in VIEWS.into_iter().zip([1, 9, 30, 110]) {
             let nodes = names(5);
-            let layout = Layout::choose(viewport, &nodes, None, pods, pods);
+            let layout = Layout::choose(viewport, &nodes, None, pods, pods, 0);
             for name in &nodes {
                 let place = Place::Node(Rc::clone(name));
                 for slot in 0..pods {
@@ -416,11 +467,11 @@ mod tests {
 
     #[test]
     fn more_pods_make_smaller_tiles_and_a_thousand_on_a_hundred_nodes_fit() {
-        let few = Layout::choose(VIEWS[1], &names(3), None, 1, 1);
-        let many = Layout::choose(VIEWS[1], &names(3), None, 60, 60);
+        let few = Layout::choose(VIEWS[1], &names(3), None, 1, 1, 0);
+        let many = Layout::choose(VIEWS[1], &names(3), None, 60, 60, 0);
         assert_eq!(few.density, Density::Card);
         assert!(many.density > few.density);
-        let crowd = Layout::choose(VIEWS[3], &names(100), None, 10, 10);
+        let crowd = Layout::choose(VIEWS[3], &names(100), None, 10, 10, 0);
         assert!(crowd.height <= VIEWS[3].height, "no scrolling beside both panels at 2560");
     }
 
@@ -431,12 +482,29 @@ mod tests {
             .take_while(|&pods| Layout::at(VIEWS[1], &nodes, Density::Card, pods).is_some())
             .count();
         let over =
-            Layout::choose(VIEWS[1], &nodes, Some(Density::Card), capacity + 1, capacity + 1);
+            Layout::choose(VIEWS[1], &nodes, Some(Density::Card), capacity + 1, capacity + 1, 0);
         assert_eq!(over.density, Density::Large);
-        let back = Layout::choose(VIEWS[1], &nodes, Some(over.density), capacity, capacity);
+        let back = Layout::choose(VIEWS[1], &nodes, Some(over.density), capacity, capacity, 0);
         assert_eq!(back.density, Density::Large, "one fewer is no reason to grow");
-        let far = Layout::choose(VIEWS[1], &nodes, Some(over.density), capacity, 1);
+        let far = Layout::choose(VIEWS[1], &nodes, Some(over.density), capacity, 1, 0);
         assert_eq!(far.density, Density::Card, "ample room is");
+    }
+
+    #[test]
+    fn zoom_makes_tiles_larger_and_the_map_scroll_but_never_wider() {
+        let nodes = names(100);
+        for zoom in [-2, 1, 2, 3, 9] {
+            let layout = Layout::choose(VIEWS[1], &nodes, None, 10, 10, zoom);
+            let plain = Layout::choose(VIEWS[1], &nodes, None, 10, 10, 0);
+            assert_eq!(layout.density < plain.density, zoom > 0, "{zoom}");
+            for panel in &layout.panels {
+                assert!(panel.rect.right() <= VIEWS[1].width + 0.01);
+                assert!(panel.rect.bottom() <= layout.height);
+                let last = layout.slot(&Place::Node(Rc::clone(&panel.name)), 9).unwrap();
+                assert!(last.bottom() <= panel.rect.bottom() + 0.01);
+                assert!(last.right() <= panel.rect.right() + 0.01);
+            }
+        }
     }
 
     #[test]

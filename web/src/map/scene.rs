@@ -154,19 +154,21 @@ pub struct Scene {
     tiles: Sorted<Box<Tile>>,
     leaving: Vec<Tile>,
     damage: Damage,
+    zoom: i32,
 }
 
 impl Scene {
     /// An empty map.
     pub fn new(viewport: Viewport) -> Scene {
         Scene {
-            layout: Layout::choose(viewport, &[], None, 0, 0),
+            layout: Layout::choose(viewport, &[], None, 0, 0, 0),
             names: Vec::new(),
             nodes: Sorted::default(),
             slots: Slots::default(),
             tiles: Sorted::default(),
             leaving: Vec::new(),
             damage: Damage { ground: true, everything: true, rects: Vec::new() },
+            zoom: 0,
         }
     }
 
@@ -229,6 +231,17 @@ impl Scene {
         if viewport != self.layout.viewport {
             self.settle(viewport, now_ms, Motion::None, &Sorted::default());
         }
+    }
+
+    /// How many steps larger than fitting tiles are.
+    pub fn zoom(&self) -> i32 {
+        self.zoom
+    }
+
+    /// Makes tiles larger or smaller; 0 is what fits.
+    pub fn set_zoom(&mut self, zoom: i32, now_ms: f64, motion: Motion) {
+        self.zoom = zoom.clamp(-4, 4);
+        self.settle(self.layout.viewport, now_ms, motion, &Sorted::default());
     }
 
     /// Takes the rows as they are now.
@@ -325,9 +338,9 @@ impl Scene {
     /// Chooses the layout again and sends every tile to its slot.
     fn settle(&mut self, viewport: Viewport, now_ms: f64, motion: Motion, origins: &Sorted<Place>) {
         let current = (!self.names.is_empty() && !self.layout.panels.is_empty())
-            .then_some(self.layout.density);
+            .then_some(self.layout.fitting);
         let (longest, fullest) = (self.slots.longest_node(), self.slots.fullest_node());
-        let layout = Layout::choose(viewport, &self.names, current, longest, fullest);
+        let layout = Layout::choose(viewport, &self.names, current, longest, fullest, self.zoom);
         if layout.density != self.layout.density {
             self.slots.compact();
         }

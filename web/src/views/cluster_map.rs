@@ -58,6 +58,8 @@ pub enum Event {
     Key(KeyboardEvent),
     /// The list box has, or has lost, the focus.
     Focus(bool),
+    /// So many steps larger; none for what fits.
+    Zoom(Option<i32>),
 }
 
 /// The cluster map.
@@ -148,6 +150,7 @@ impl Component for ClusterMap {
                 self.choose(context, target);
             }
             Event::Focus(has_focus) => self.has_focus = has_focus,
+            Event::Zoom(steps) => self.zoom(context.props(), steps),
             Event::Key(event) => {
                 if !self.key(context, &event) {
                     return false;
@@ -188,6 +191,7 @@ impl Component for ClusterMap {
                 }) }
                 { self.list_box(context, strings) }
                 { self.tooltip(context, strings) }
+                { self.zoom_buttons(context, strings) }
             </div>
         }
     }
@@ -197,6 +201,11 @@ impl Component for ClusterMap {
             observer.disconnect();
         }
     }
+}
+
+fn motion(props: &MapProps) -> Motion {
+    let reduced = browser::matches_media("(prefers-reduced-motion: reduce)");
+    Motion::for_speed(props.speed, reduced)
 }
 
 fn in_window(event: &MouseEvent) -> Point {
@@ -275,10 +284,36 @@ impl ClusterMap {
         self.scene.layout().panel_at(point).is_some_and(|panel| panel.head.contains(point))
     }
 
+    fn zoom_buttons(&self, context: &Context<Self>, strings: &'static Strings) -> Html {
+        let button = |sign: &'static str, label: &'static str, testid: &'static str, steps| {
+            let onclick = context.link().callback(move |_: MouseEvent| Event::Zoom(steps));
+            html! {
+                <button type="button" class="zoom-button" aria-label={label} title={label}
+                    data-testid={testid} {onclick}>{ sign }</button>
+            }
+        };
+        html! {
+            <div class="zoom">
+                { button("+", strings.zoom_in, "zoom-in", Some(1)) }
+                { button("−", strings.zoom_out, "zoom-out", Some(-1)) }
+                if self.scene.zoom() != 0 { { button("⤢", strings.zoom_fit, "zoom-fit", None) } }
+            </div>
+        }
+    }
+
+    fn zoom(&mut self, props: &MapProps, steps: Option<i32>) {
+        let layout = self.scene.layout();
+        let zoom = steps.map_or(0, |steps| self.scene.zoom() + steps);
+        let was = (layout.density, self.scene.zoom());
+        self.scene.set_zoom(zoom, browser::wall_ms(), motion(props));
+        // At the end of the scale a step does nothing, and must not have to be taken back.
+        if steps.is_some() && self.scene.layout().density == was.0 {
+            self.scene.set_zoom(was.1, browser::wall_ms(), Motion::None);
+        }
+    }
+
     fn sync(&mut self, props: &MapProps) {
-        let reduced = browser::matches_media("(prefers-reduced-motion: reduce)");
-        let motion = Motion::for_speed(props.speed, reduced);
-        self.scene.sync(&props.nodes, &props.pods, browser::wall_ms(), motion);
+        self.scene.sync(&props.nodes, &props.pods, browser::wall_ms(), motion(props));
         if let Some((target, _)) = &self.hovered
             && self.scene.rect_of(target).is_none()
         {
@@ -404,6 +439,15 @@ impl ClusterMap {
             "ArrowRight" => Direction::Right,
             "ArrowUp" => Direction::Up,
             "ArrowDown" => Direction::Down,
+            "+" | "-" | "0" => {
+                let steps = match event.key().as_str() {
+                    "+" => Some(1),
+                    "-" => Some(-1),
+                    _ => None,
+                };
+                self.zoom(context.props(), steps);
+                return true;
+            }
             "Enter" | " " => {
                 event.prevent_default();
                 event.stop_propagation();
