@@ -12,11 +12,12 @@ use api::openapi::api::core::v1::{
 };
 use api::openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use api::openapi::apimachinery::pkg::util::intstr::IntOrString;
-use apiserver::{DeleteOptions, ListOptions, Propagation};
+use apiserver::{DeleteOptions, Identity, ListOptions, Propagation};
+use client::EventRecorder;
 use client::testing::TestCluster;
 use sim::Duration;
 
-use crate::ControllerManager;
+use crate::{ControllerManager, SharedInformers, SyncContext};
 
 pub(crate) const NAMESPACE: &str = "default";
 
@@ -156,6 +157,21 @@ impl World {
         }
         panic!("the cluster does not settle");
     }
+}
+
+/// Gives `run` what a controller is given while it reconciles a key.
+pub(crate) fn in_sync<R>(world: &mut World, run: impl FnOnce(&mut SyncContext<'_, '_>) -> R) -> R {
+    let identity = Identity::administrator();
+    let mut recorder = EventRecorder::new(identity.clone(), "test", None);
+    let informers = SharedInformers::new(identity.clone());
+    run(&mut SyncContext {
+        cx: &mut world.cluster.context(0),
+        informers: &informers,
+        identity: &identity,
+        recorder: &mut recorder,
+        writes: std::collections::BTreeMap::new(),
+        also: Vec::new(),
+    })
 }
 
 pub(crate) fn labels(pairs: &[(&str, &str)]) -> Option<std::collections::BTreeMap<String, String>> {

@@ -207,6 +207,7 @@ impl<C: Controller> Work for Worker<C> {
         self.controller.digest(digest);
         digest.add(&self.queue);
         digest.add(&self.recorder);
+        digest.u64(self.writes_limit as u64);
         digest.u64(self.writes.len() as u64);
         for (key, writes) in &self.writes {
             digest.add(key);

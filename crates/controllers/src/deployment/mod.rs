@@ -26,6 +26,8 @@ mod rolling;
 mod scale;
 mod sync;
 #[cfg(test)]
+mod table_tests;
+#[cfg(test)]
 mod tests;
 
 /// The Deployment controller.

@@ -134,7 +134,7 @@ impl Rollout<'_, '_, '_> {
     }
 
     /// Comes back when the deadline may have passed. Upstream: requeueStuckDeployment.
-    fn requeue_stuck(&self, status: &DeploymentStatus) -> Action {
+    pub(super) fn requeue_stuck(&self, status: &DeploymentStatus) -> Action {
         let current = conditions::progressing(&self.deployment);
         let updated = current.and_then(|condition| condition.last_update_time.as_ref());
         let (Some(deadline), Some(updated)) = (progress_deadline(&self.deployment), updated) else {
@@ -159,10 +159,7 @@ impl Rollout<'_, '_, '_> {
         let old = self.deployment.status.clone().unwrap_or_default();
         let available_replicas = counted(split.all(), available);
         let unavailable = (wanted(split.all()) - available_replicas).max(0);
-        let terminating: Option<i32> = split
-            .all()
-            .map(|replica_set| replica_set.status.as_ref().and_then(|s| s.terminating_replicas))
-            .sum();
+        let terminating = terminating(split);
         let mut status = DeploymentStatus {
             observed_generation: self.deployment.metadata.generation,
             replicas: unless_zero(counted(split.all(), |status| status.replicas)),
@@ -198,6 +195,18 @@ impl Rollout<'_, '_, '_> {
         self.deployment = (*stored).clone();
         Ok(())
     }
+}
+
+/// How many pods are on their way out; `None` when a ReplicaSet does not say although its
+/// controller has seen it. Upstream: GetTerminatingReplicaCountForReplicaSets.
+fn terminating(split: &Split) -> Option<i32> {
+    let statuses = split.all().filter_map(|replica_set| replica_set.status.as_ref());
+    statuses
+        .filter(|status| {
+            status.observed_generation.unwrap_or(0) > 0 || status.terminating_replicas.is_some()
+        })
+        .map(|status| status.terminating_replicas)
+        .sum()
 }
 
 /// The failure of a ReplicaSet as a condition of the Deployment; the new one's goes first.

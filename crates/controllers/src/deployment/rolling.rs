@@ -27,7 +27,7 @@ impl Rollout<'_, '_, '_> {
     }
 
     /// Scales the new ReplicaSet up as far as it may be.
-    fn reconcile_new(&mut self, split: &Split) -> Result<bool, Error> {
+    pub(super) fn reconcile_new(&mut self, split: &Split) -> Result<bool, Error> {
         let Some(new) = &split.new else { return Ok(false) };
         let (have, desired) = (replicas(new), desired(&self.deployment));
         if have == desired {
@@ -41,7 +41,7 @@ impl Rollout<'_, '_, '_> {
     }
 
     /// Scales the old ReplicaSets down as far as they may be.
-    fn reconcile_old(&mut self, split: &Split) -> Result<bool, Error> {
+    pub(super) fn reconcile_old(&mut self, split: &Split) -> Result<bool, Error> {
         let mut old = active(&split.old);
         if old.is_empty() {
             return Ok(false);
