@@ -7,6 +7,12 @@ use sim::Duration;
 
 use crate::shell::{Shell, Source, sleep_span};
 
+mod file_commands;
+mod follow;
+mod network;
+
+use file_commands::files;
+
 /// How an image finds programs of its own, by the command's last path element.
 pub(crate) type Lookup = fn(&str, &Environment) -> Option<Box<dyn Process>>;
 
@@ -49,10 +55,11 @@ pub(crate) enum Outcome {
 }
 
 const SHELLS: [&str; 4] = ["sh", "ash", "bash", "dash"];
-const COMMANDS: [&str; 33] = [
+const COMMANDS: [&str; 38] = [
     "[", "basename", "cat", "chmod", "chown", "cp", "date", "dirname", "echo", "env", "false",
-    "grep", "head", "hostname", "id", "kill", "ls", "mkdir", "mv", "nproc", "printenv", "printf",
-    "rm", "seq", "sleep", "tail", "test", "touch", "true", "uname", "wc", "whoami", ":",
+    "grep", "head", "hostname", "id", "kill", "ls", "mkdir", "mv", "nc", "nproc", "nslookup",
+    "ping", "printenv", "printf", "rm", "seq", "sleep", "tail", "telnet", "test", "touch", "true",
+    "uname", "wc", "wget", "whoami", ":",
 ];
 
 /// The program that a container's command names, if it is a shell or one of the usual commands.
@@ -191,7 +198,10 @@ pub(crate) fn run(
             invocation.out = format!("{}\n", if name == "basename" { base } else { directory });
             done
         }
-        _ => return crate::userland::files(name, args, invocation, view, io),
+        _ => {
+            return network::network(name, args, invocation)
+                .or_else(|| files(name, args, invocation, view, io));
+        }
     };
     Some(outcome)
 }
@@ -253,20 +263,14 @@ fn date(args: &[String], io: &Io<'_>) -> String {
 }
 
 fn printenv(args: &[String], view: &View<'_>, invocation: &mut Invocation) -> Outcome {
-    match args.first() {
-        Some(name) => match view.variables.get(name) {
-            Some(value) => {
-                invocation.out = format!("{value}\n");
-                Outcome::Done(0)
-            }
-            None => Outcome::Done(1),
-        },
-        None => {
-            let lines = view.variables.iter().map(|(name, value)| format!("{name}={value}\n"));
-            invocation.out = lines.collect();
-            Outcome::Done(0)
-        }
+    if args.is_empty() {
+        let lines = view.variables.iter().map(|(name, value)| format!("{name}={value}\n"));
+        invocation.out = lines.collect();
+        return Outcome::Done(0);
     }
+    let values: Vec<&String> = args.iter().filter_map(|name| view.variables.get(name)).collect();
+    invocation.out = values.iter().flat_map(|value| [value.as_str(), "\n"]).collect();
+    Outcome::Done(i32::from(values.len() < args.len()))
 }
 
 /// At most as many numbers as one command may print.
@@ -319,6 +323,3 @@ fn test(args: &[String], view: &View<'_>, io: &Io<'_>) -> bool {
         _ => false,
     }
 }
-
-mod file_commands;
-use file_commands::files;

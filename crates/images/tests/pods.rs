@@ -757,3 +757,21 @@ fn a_deleted_node_registers_again_only_when_its_kubelet_starts() {
     world.seconds(3);
     assert!(world.cluster.api::<Node>("").get("node-1").is_ok());
 }
+
+#[test]
+fn containers_of_a_pod_share_its_volumes() {
+    let mut world = World::ready();
+    world.create(
+        r#"{"metadata":{"name":"logs"},"spec":{"volumes":[{"name":"data","emptyDir":{}}],
+        "initContainers":[{"name":"ship","image":"busybox:1.36","restartPolicy":"Always",
+          "command":["sh","-c","tail -F /opt/logs.txt"],
+          "volumeMounts":[{"name":"data","mountPath":"/opt"}]}],
+        "containers":[{"name":"main","image":"busybox:1.36",
+          "command":["sh","-c","while true; do echo line >> /var/log/logs.txt; sleep 1; done"],
+          "volumeMounts":[{"name":"data","mountPath":"/var/log"}]}]}}"#,
+    );
+    world.seconds(15);
+    assert_eq!(world.condition("logs", "Ready").0, "True");
+    let log = world.kubelet.logs("default", "logs", "ship", false).expect("a log").text();
+    assert!(log.matches("line\n").count() >= 5, "{log}");
+}

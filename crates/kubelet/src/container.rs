@@ -1,11 +1,12 @@
 //! One container of a pod: its attempts to run, each an instance with its own id, log and files.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::openapi::api::core::v1::Container;
 use runtime::{
     ContainerLog, Environment, Files, Flow, Image, Io, Process, ProcessEvent, Request, Response,
-    Signal,
+    Signal, Volume,
 };
 use sim::{Clock, Digest, Digestible, Stream, Time};
 
@@ -76,6 +77,8 @@ pub(crate) struct World<'a> {
     pub(crate) now: Time,
     pub(crate) clock: Clock,
     pub(crate) random: &'a mut Stream,
+    /// The pod's volumes.
+    pub(crate) volumes: &'a mut BTreeMap<String, Volume>,
 }
 
 impl Instance {
@@ -162,6 +165,7 @@ impl Instance {
         act: impl FnOnce(&mut dyn Process, &mut Io<'_>) -> R,
     ) -> Option<R> {
         let process = self.process.as_deref_mut()?;
+        self.files.load(world.volumes);
         let mut io = Io {
             now: world.now,
             clock: world.clock,
@@ -170,7 +174,9 @@ impl Instance {
             log: &mut self.log,
             random: world.random,
         };
-        Some(act(process, &mut io))
+        let result = act(process, &mut io);
+        self.files.store(world.volumes);
+        Some(result)
     }
 
     fn deliver(&mut self, event: ProcessEvent, world: &mut World<'_>) {

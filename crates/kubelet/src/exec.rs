@@ -71,6 +71,7 @@ impl PodWorker {
         let (begin, mut now) = (cx.now, cx.now);
         let mut event = ProcessEvent::Started;
         let mut code = None;
+        instance.files.load(&self.volumes.mounted);
         for _ in 0..MAX_WAITS {
             let mut io = Io {
                 now,
@@ -90,6 +91,7 @@ impl PodWorker {
             }
             event = ProcessEvent::Timer;
         }
+        instance.files.store(&mut self.volumes.mounted);
         let took = if code.is_some() { now - begin } else { limit };
         Ok(Executed { code, output: log.text(), took })
     }
@@ -103,7 +105,7 @@ impl PodWorker {
     ) -> Option<Response> {
         self.containers.iter_mut().find_map(|record| {
             let instance = record.current.as_mut().filter(|instance| instance.is_running())?;
-            instance.serve(request, &mut node.world(cx))
+            instance.serve(request, &mut node.world(cx, &mut self.volumes))
         })
     }
 

@@ -20,6 +20,7 @@ use crate::network::AddressPool;
 use crate::node_spec::NodeSpec;
 use crate::node_status::{self, Facts};
 use crate::resources::amounts;
+use crate::volumes::VolumeState;
 
 const LEASE_NAMESPACE: &str = "kube-node-lease";
 /// Upstream: KubeletConfiguration.nodeLeaseDurationSeconds; renewed at a quarter of it.
@@ -323,8 +324,17 @@ impl Node {
     }
 
     /// What a program sees of the world.
-    pub(crate) fn world<'c>(&self, cx: &'c mut Context<'_>) -> World<'c> {
-        World { now: cx.now, clock: cx.clock, random: cx.streams.named(&self.stream) }
+    pub(crate) fn world<'c>(
+        &self,
+        cx: &'c mut Context<'_>,
+        volumes: &'c mut VolumeState,
+    ) -> World<'c> {
+        World {
+            now: cx.now,
+            clock: cx.clock,
+            random: cx.streams.named(&self.stream),
+            volumes: &mut volumes.mounted,
+        }
     }
 
     /// A new id of a container or sandbox: 64 hexadecimal digits.

@@ -163,7 +163,7 @@ impl PodWorker {
         let mut ended = false;
         for record in &mut self.containers {
             let Some(instance) = &mut record.current else { continue };
-            instance.run_timer(&mut node.world(cx));
+            instance.run_timer(&mut node.world(cx, &mut self.volumes));
             ended |= instance.exit.is_some() && !record.exit_seen;
         }
         if ended && self.notice_at.is_none() && self.run.is_none() {

@@ -16,6 +16,7 @@ use crate::image_service::Pull;
 use crate::node::Node;
 use crate::pod_worker::PodWorker;
 use crate::sync::Progress;
+use crate::volumes::mounts;
 
 const CREATE: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(90));
 const START: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(80));
@@ -286,7 +287,7 @@ impl PodWorker {
             image,
             image_name: reference.to_string(),
             environment,
-            files: self.volumes.mount(&container),
+            files: mounts(&container),
         };
         let until = cx.now + node.random(cx).between(CREATE.0, CREATE.1);
         let instance = Box::new(Instance::create(blueprint, &container, until));
@@ -324,7 +325,7 @@ impl PodWorker {
         let program = node.images.catalogue().start(&instance.image, &instance.environment);
         match program {
             Ok(process) => {
-                instance.start(process, &mut node.world(cx));
+                instance.start(process, &mut node.world(cx, &mut self.volumes));
                 if let Some(record) = self.containers.get_mut(place) {
                     record.failure = None;
                 }
@@ -367,7 +368,7 @@ impl PodWorker {
                 if let Some(instance) =
                     self.containers.get_mut(place).and_then(|record| record.current.as_mut())
                 {
-                    instance.signal(Signal::Kill, &mut node.world(cx));
+                    instance.signal(Signal::Kill, &mut node.world(cx, &mut self.volumes));
                 }
                 self.set_failure(place, "PostStartHookError", &why);
                 Progress::Failed { back_off_ends: None, place, acted: true }

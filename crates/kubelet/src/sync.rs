@@ -153,7 +153,7 @@ impl PodWorker {
         self.event(node, cx, Some(place), (EventType::Normal, "Killing", &message));
         let grace = grace.unwrap_or_else(|| self.grace());
         if let Some(instance) = self.containers.get_mut(place).and_then(|r| r.current.as_mut()) {
-            instance.signal(instance.image.stop_signal, &mut node.world(cx));
+            instance.signal(instance.image.stop_signal, &mut node.world(cx, &mut self.volumes));
         }
         let step = Step::Killing { place, deadline: cx.now + grace };
         self.run = Some(SyncRun { step, kill, queue, outcome });
@@ -170,7 +170,7 @@ impl PodWorker {
                 if let Some(instance) =
                     self.containers.get_mut(place).and_then(|record| record.current.as_mut())
                 {
-                    instance.signal(Signal::Kill, &mut node.world(cx));
+                    instance.signal(Signal::Kill, &mut node.world(cx, &mut self.volumes));
                 }
                 outcome.acted = true;
                 self.go_on(node, cx, (kill, queue), outcome);

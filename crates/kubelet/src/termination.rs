@@ -145,11 +145,11 @@ impl PodWorker {
             };
             let hook_ends = termination.hooks.get(&(place as u64));
             if expired {
-                instance.signal(Signal::Kill, &mut node.world(cx));
+                instance.signal(Signal::Kill, &mut node.world(cx, &mut self.volumes));
             } else if turn.contains(&place) && hook_ends.is_none_or(|time| *time <= cx.now) {
                 termination.signalled.insert(place as u64);
                 let signal = instance.image.stop_signal;
-                instance.signal(signal, &mut node.world(cx));
+                instance.signal(signal, &mut node.world(cx, &mut self.volumes));
             }
         }
         if !self.any_running() {

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use api::openapi::api::core::v1::{
-    Container, DownwardAPIVolumeFile, KeyToPath, Volume, VolumeProjection,
+    Container, DownwardAPIVolumeFile, KeyToPath, Volume as VolumeSource, VolumeProjection,
 };
 use client::{Context, EventType};
-use runtime::Files;
+use runtime::{Files, Volume};
 use sim::{Digest, Digestible, Duration, Time};
 
 use crate::environment::{config_map, metadata_field, secret};
@@ -28,45 +28,28 @@ type Contents = BTreeMap<String, Vec<u8>>;
 /// How far the volumes of a pod have come.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct VolumeState {
-    /// The files of each volume; `None` until all are mounted.
-    mounted: Option<BTreeMap<String, Contents>>,
+    /// The volumes by name, shared by the pod's containers; empty until all are mounted.
+    pub(crate) mounted: BTreeMap<String, Volume>,
+    ready: bool,
     retry: Duration,
     retry_at: Option<Time>,
 }
 
-impl VolumeState {
-    /// The files that a container finds.
-    pub(crate) fn mount(&self, container: &Container) -> Files {
-        let mut files = Files::new();
-        let Some(volumes) = &self.mounted else { return files };
-        for mount in container.volume_mounts.iter().flatten() {
-            let directory = mount.mount_path.trim_end_matches('/');
-            for (path, content) in volumes.get(&mount.name).into_iter().flatten() {
-                let target = match mount.sub_path.as_deref().filter(|sub| !sub.is_empty()) {
-                    Some(sub) if sub == path => directory.to_string(),
-                    Some(sub) => match path.strip_prefix(&format!("{sub}/")) {
-                        Some(rest) => format!("{directory}/{rest}"),
-                        None => continue,
-                    },
-                    None => format!("{directory}/{path}"),
-                };
-                files.write(&target, content);
-            }
-        }
-        files
+/// The files that a container begins with.
+pub(crate) fn mounts(container: &Container) -> Files {
+    let mut files = Files::new();
+    for mount in container.volume_mounts.iter().flatten() {
+        let sub_path = mount.sub_path.as_deref().unwrap_or_default();
+        let read_only = mount.read_only == Some(true);
+        files.mount(&mount.mount_path, &mount.name, sub_path, read_only);
     }
+    files
 }
 
 impl Digestible for VolumeState {
     fn digest(&self, digest: &mut Digest) {
-        digest.bool(self.mounted.is_some());
-        for (name, contents) in self.mounted.iter().flatten() {
-            digest.str(name);
-            for (path, content) in contents {
-                digest.str(path);
-                digest.bytes(content);
-            }
-        }
+        digest.add(&self.mounted);
+        digest.bool(self.ready);
         digest.add(&self.retry);
         digest.add(&self.retry_at);
     }
@@ -97,7 +80,7 @@ impl PodWorker {
     /// Mounts what is not mounted yet. Says whether everything is; otherwise it has arranged to
     /// be called again.
     pub(crate) fn mount_volumes(&mut self, node: &mut Node, cx: &mut Context<'_>) -> bool {
-        if self.volumes.mounted.is_some() {
+        if self.volumes.ready {
             return true;
         }
         if let Some(time) = self.volumes.retry_at.filter(|time| *time > cx.now) {
@@ -111,7 +94,11 @@ impl PodWorker {
         for volume in volumes {
             match self.volume(node, cx, volume) {
                 Ok(contents) => {
-                    mounted.insert(volume.name.clone(), contents);
+                    let mut files = Volume::new();
+                    for (path, content) in &contents {
+                        files.write(path, content);
+                    }
+                    mounted.insert(volume.name.clone(), files);
                 }
                 Err(why) => {
                     failed = true;
@@ -128,7 +115,8 @@ impl PodWorker {
             self.next_sync = self.volumes.retry_at;
             return false;
         }
-        self.volumes.mounted = Some(mounted);
+        self.volumes.mounted = mounted;
+        self.volumes.ready = true;
         true
     }
 
@@ -136,7 +124,7 @@ impl PodWorker {
         &self,
         node: &Node,
         cx: &mut Context<'_>,
-        volume: &Volume,
+        volume: &VolumeSource,
     ) -> Result<Contents, String> {
         if let Some(source) = &volume.config_map {
             let optional = source.optional == Some(true);

@@ -11,7 +11,7 @@ mod process;
 mod reference;
 
 pub use catalogue::{Image, ImageCatalogue, PullError, StartError};
-pub use files::Files;
+pub use files::{Files, Volume};
 pub use logs::{ContainerLog, LogLine, OutputStream};
 pub use process::{Environment, Flow, Io, Process, ProcessEvent, Request, Response, Signal};
 pub use reference::{ImageReference, InvalidReference};

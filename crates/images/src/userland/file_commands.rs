@@ -2,6 +2,7 @@
 
 use runtime::Io;
 
+use super::follow::Follow;
 use super::{Invocation, Outcome, View, absolute};
 
 /// Runs a command that has to do with files; `None` if it is not one.
@@ -18,11 +19,7 @@ pub(super) fn files(
         operands.iter().map(|operand| absolute(view.directory, operand)).collect();
     let outcome = match name {
         "cat" => read_all(name, &paths, invocation, io),
-        "tail" => {
-            let follows = options.iter().any(|option| option.contains(['f', 'F']));
-            let code = lines(name, args, &paths, invocation, io);
-            if follows && code == 0 { return Some(Outcome::Forever) } else { code }
-        }
+        "tail" => return Some(tail(args, &options, &paths, invocation, io)),
         "head" => lines(name, args, &paths, invocation, io),
         "touch" => {
             for path in paths
@@ -89,6 +86,27 @@ fn read_all(name: &str, paths: &[String], invocation: &mut Invocation, io: &Io<'
     code
 }
 
+/// The last lines of a file, and with `-f` whatever is added to it.
+fn tail(
+    args: &[String],
+    options: &[&String],
+    paths: &[String],
+    invocation: &mut Invocation,
+    io: &Io<'_>,
+) -> Outcome {
+    let option = |letter: char| options.iter().any(|option| option.contains(letter));
+    let path = paths.last().cloned().unwrap_or_default();
+    let code = lines("tail", args, paths, invocation, io);
+    if !option('f') && !option('F') || (code != 0 && !option('F')) {
+        return Outcome::Done(code);
+    }
+    if path == "/dev/null" {
+        return Outcome::Forever;
+    }
+    let offset = io.files.read(&path).map_or(0, <[u8]>::len);
+    Outcome::Program { process: Box::new(Follow { path, offset }), exec: false }
+}
+
 /// The first or last lines of a file.
 fn lines(
     name: &str,
@@ -152,6 +170,6 @@ fn list(directory: &str, invocation: &mut Invocation, io: &Io<'_>) -> i32 {
         invocation.err = format!("ls: {directory}: No such file or directory\n");
         return 1;
     }
-    invocation.out = io.files.list(directory).flat_map(|name| [name, "\n"]).collect();
+    invocation.out = io.files.list(directory).iter().flat_map(|name| [name, "\n"]).collect();
     0
 }
