@@ -18,6 +18,7 @@ mod tests;
 
 pub(crate) use apps::{deployment, replica_set};
 pub(crate) use omitted::meta;
+pub(crate) use pod_resources::aggregate;
 pub(crate) use pod_spec::pod;
 pub(crate) use resources::resource_list;
 

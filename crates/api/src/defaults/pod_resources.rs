@@ -82,7 +82,7 @@ fn containers(spec: &PodSpec) -> impl Iterator<Item = &Container> {
 
 /// What the containers of a pod need at most at one time: those that run together summed up,
 /// and each init container beside the sidecars started before it.
-fn aggregate(
+pub(crate) fn aggregate(
     spec: &PodSpec,
     list: fn(&ResourceRequirements) -> Option<&ResourceList>,
 ) -> BTreeMap<String, Quantity> {

@@ -9,7 +9,7 @@ use super::omitted;
 use crate::quantity::Quantity;
 
 /// The quantities of resources by the resource's name.
-pub(super) type ResourceList = BTreeMap<String, QuantityText>;
+pub(crate) type ResourceList = BTreeMap<String, QuantityText>;
 
 /// Rounds and rewrites the quantities of a list. Upstream: SetDefaults_ResourceList.
 pub(crate) fn resource_list(list: &mut Option<ResourceList>) {

@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{PodSpec, ResourceClaim, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as QuantityText;
 
 use super::{IS_NEGATIVE, IS_NOT_POSITIVE, dns_label, list, qualified_name};
+use crate::defaults::aggregate;
 use crate::field::{Error, ErrorList, Path};
 use crate::quantity::{Amount, Quantity};
 
@@ -42,6 +43,18 @@ pub(super) fn pod_requirements(
         errors.push(Error::forbidden(&path.child("claims"), message));
     }
     validate(requirements, pod_resource_name, claims, path, errors);
+    let none = ResourceList::new();
+    let requests = requirements.requests.as_ref().unwrap_or(&none);
+    for (name, needed) in aggregate(spec, |resources| resources.requests.as_ref()) {
+        let request = requests.get(&name).map_or("0", |request| request.0.as_str());
+        let amount = Quantity::parse(request).map(|request| request.amount()).unwrap_or_default();
+        if needed.amount() > amount {
+            let message = format!(
+                "must be greater than or equal to aggregate container requests of {needed}"
+            );
+            errors.push(Error::invalid(&path.child("requests").key(&name), request, message));
+        }
+    }
     for (index, container) in spec.containers.iter().enumerate() {
         let limits = container.resources.as_ref().and_then(|own| own.limits.as_ref());
         for (name, limit) in limits.into_iter().flatten() {
