@@ -182,6 +182,7 @@ impl Component for ClusterMap {
         let strings = context.props().language.strings();
         let counts = crate::model::Counts::of(&context.props().pods);
         html! {
+            <>
             <div class="map" data-testid="map"
                 data-nodes={context.props().nodes.len().to_string()}
                 data-pods={counts.total.to_string()} data-ready={counts.ready.to_string()}
@@ -191,8 +192,9 @@ impl Component for ClusterMap {
                 }) }
                 { self.list_box(context, strings) }
                 { self.tooltip(context, strings) }
-                { self.zoom_buttons(context, strings) }
             </div>
+            { self.zoom_buttons(context, strings) }
+            </>
         }
     }
 
