@@ -35,12 +35,14 @@ macro_rules! controllers {
                 Controllers { $($field: Worker::new(),)* }
             }
 
-            fn all(&self) -> Vec<&dyn Work> {
-                vec![$(&self.$field,)*]
+            const COUNT: usize = [$(stringify!($field),)*].len();
+
+            fn all(&self) -> [&dyn Work; Self::COUNT] {
+                [$(&self.$field,)*]
             }
 
-            fn all_mut(&mut self) -> Vec<&mut dyn Work> {
-                vec![$(&mut self.$field,)*]
+            fn all_mut(&mut self) -> [&mut dyn Work; Self::COUNT] {
+                [$(&mut self.$field,)*]
             }
         }
     };

@@ -87,3 +87,7 @@ pub(super) fn update(
         answer => Ok(answer.map(|_| ())?),
     }
 }
+
+#[cfg(test)]
+#[path = "status_tests.rs"]
+mod tests;
