@@ -246,7 +246,7 @@ fn printf(args: &[String]) -> String {
                 letter => out.push(letter),
             }
         }
-        if values.len() == 0 || values.len() == before {
+        if values.len() == 0 || values.len() == before || out.len() > MAX_OUTPUT_BYTES {
             return out;
         }
     }
@@ -273,6 +273,8 @@ fn printenv(args: &[String], view: &View<'_>, invocation: &mut Invocation) -> Ou
     Outcome::Done(i32::from(values.len() < args.len()))
 }
 
+/// At most as much as one command may print.
+const MAX_OUTPUT_BYTES: usize = 1 << 20;
 /// At most as many numbers as one command may print.
 const MAX_SEQUENCE: i64 = 10_000;
 

@@ -2,8 +2,11 @@
 
 use runtime::Io;
 
-use super::Shell;
 use super::parse::{Part, Word};
+use super::{Shell, push_bounded};
+
+/// How many bytes the arguments of one command may have together.
+const MAX_COMMAND_LINE_BYTES: usize = 256 << 10;
 
 impl Shell {
     /// The arguments that the words make.
@@ -11,13 +14,25 @@ impl Shell {
         let mut arguments = Vec::new();
         for word in words {
             self.expand_word(word, io, &mut arguments);
+            // As on a real system, a command line has a greatest length.
+            let bytes: usize = arguments.iter().map(String::len).sum();
+            if bytes > MAX_COMMAND_LINE_BYTES {
+                io.stderr("sh: Argument list too long\n");
+                self.finished = Some(126);
+                return Vec::new();
+            }
         }
         arguments
     }
 
     /// A word as one text, without splitting.
     pub(super) fn expand_text(&mut self, word: &Word, io: &mut Io<'_>) -> String {
-        word.iter().map(|part| self.expand_part(part, io).0).collect()
+        let mut text = String::new();
+        for part in word {
+            let part = self.expand_part(part, io).0;
+            push_bounded(&mut text, &part);
+        }
+        text
     }
 
     fn expand_word(&mut self, word: &Word, io: &mut Io<'_>, arguments: &mut Vec<String>) {
@@ -31,7 +46,7 @@ impl Shell {
         for part in word {
             let (text, splits) = self.expand_part(part, io);
             if !splits {
-                current.get_or_insert_default().push_str(&text);
+                push_bounded(current.get_or_insert_default(), &text);
                 continue;
             }
             let mut pieces = text.split_ascii_whitespace();
@@ -39,7 +54,7 @@ impl Shell {
                 arguments.extend(current.take());
             }
             if let Some(first) = pieces.next() {
-                current.get_or_insert_default().push_str(first);
+                push_bounded(current.get_or_insert_default(), first);
             }
             for piece in pieces {
                 arguments.extend(current.replace(piece.to_string()));

@@ -23,8 +23,13 @@ use crate::userland::Lookup;
 /// a loop without end takes time, and events go on.
 const MAX_OPERATIONS: u32 = 2000;
 const BUSY_PAUSE: Duration = Duration::from_millis(100);
-/// How many commands may run in the background.
+/// How many commands may run in the background of one shell, and how deep shells may nest.
 const MAX_BACKGROUND: usize = 16;
+const MAX_NESTING: u32 = 3;
+/// How many scripts may be under way within each other: `eval` and traps.
+const MAX_FRAMES: usize = 64;
+/// How long a variable, or what is collected of a command's output, may become.
+const MAX_TEXT_BYTES: usize = 64 << 10;
 
 /// Where the shell is in a script.
 #[derive(Clone, Debug)]
@@ -78,6 +83,9 @@ pub(crate) struct Shell {
     background: Vec<Shell>,
     finished: Option<i32>,
     lookup: Lookup,
+    /// How many operations are left to this instant, shared by all that the shell runs.
+    budget: u32,
+    nesting: u32,
 }
 
 /// Where the script comes from.
@@ -111,6 +119,8 @@ impl Shell {
             background: Vec::new(),
             finished: None,
             lookup,
+            budget: MAX_OPERATIONS,
+            nesting: 0,
         }
     }
 
@@ -139,26 +149,42 @@ impl Shell {
     }
 
     fn call(&mut self, program: Arc<Program>) {
+        if self.frames.len() >= MAX_FRAMES {
+            self.finished = Some(2);
+            return;
+        }
         let end = program.ops.len();
         self.frames.push(Frame { program, next: 0, end });
     }
 
+    /// A shell that begins as a copy of this one.
+    fn child(&self) -> Shell {
+        let mut child = self.clone();
+        child.frames.clear();
+        child.background.clear();
+        child.subshells.clear();
+        child.nesting += 1;
+        child
+    }
+
     /// Runs a script to its end and returns its output. A command that would wait does not.
     fn capture(&mut self, program: &Arc<Program>, io: &mut Io<'_>) -> String {
-        let mut inner = self.clone();
-        inner.frames.clear();
-        inner.background.clear();
-        inner.subshells.clear();
+        if self.nesting >= MAX_NESTING {
+            self.finished = Some(2);
+            return String::new();
+        }
+        let mut inner = self.child();
         inner.captures = vec![String::new()];
         inner.call(program.clone());
         inner.proceed(io);
+        self.budget = inner.budget;
         self.status = inner.finished.unwrap_or(inner.status);
         inner.captures.into_iter().next().unwrap_or_default()
     }
 
     fn write(&mut self, io: &mut Io<'_>, stream: OutputStream, text: &str) {
         match (stream, self.captures.last_mut()) {
-            (OutputStream::Stdout, Some(capture)) => capture.push_str(text),
+            (OutputStream::Stdout, Some(capture)) => push_bounded(capture, text),
             (OutputStream::Stdout, None) => io.stdout(text),
             (OutputStream::Stderr, _) => io.stderr(text),
         }
@@ -166,7 +192,6 @@ impl Shell {
 
     /// Goes on until it waits or ends.
     fn proceed(&mut self, io: &mut Io<'_>) {
-        let mut operations = 0;
         while self.finished.is_none() && self.waiting.is_none() {
             if let Some(handler) = self.next_trap() {
                 match parse::parse(&handler) {
@@ -174,11 +199,11 @@ impl Shell {
                     Err(why) => io.stderr(&format!("sh: trap: {why}\n")),
                 }
             }
-            if operations == MAX_OPERATIONS {
+            let Some(budget) = self.budget.checked_sub(1) else {
                 self.waiting = Some(Waiting::Until(io.now + BUSY_PAUSE));
                 return;
-            }
-            operations += 1;
+            };
+            self.budget = budget;
             self.step(io);
         }
     }
@@ -218,8 +243,10 @@ impl Shell {
         }
         for child in &mut self.background {
             if child.timer().is_some_and(|time| time <= io.now) {
+                child.budget = self.budget;
                 child.on_timer(io);
                 child.proceed(io);
+                self.budget = child.budget;
             }
         }
         self.background.retain(|child| child.finished.is_none());
@@ -270,8 +297,18 @@ impl Shell {
     }
 }
 
+/// Adds text up to the longest that is kept.
+fn push_bounded(text: &mut String, more: &str) {
+    let mut room = MAX_TEXT_BYTES.saturating_sub(text.len()).min(more.len());
+    while !more.is_char_boundary(room) {
+        room -= 1;
+    }
+    text.push_str(&more[..room]);
+}
+
 impl Process for Shell {
     fn on(&mut self, event: ProcessEvent, io: &mut Io<'_>) -> Flow {
+        self.budget = MAX_OPERATIONS;
         match event {
             ProcessEvent::Started => self.begin(io),
             ProcessEvent::Timer => self.on_timer(io),

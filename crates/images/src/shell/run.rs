@@ -6,7 +6,7 @@ use runtime::{Io, OutputStream, ProcessEvent, Signal};
 use sim::Duration;
 
 use super::parse::{Op, Part, Program, Redirect, RedirectKind, Simple};
-use super::{Frame, MAX_BACKGROUND, Shell, Subshell, Waiting};
+use super::{Frame, MAX_BACKGROUND, MAX_NESTING, MAX_TEXT_BYTES, Shell, Subshell, Waiting};
 use crate::userland::{self, Invocation, Outcome};
 
 impl Program {
@@ -88,16 +88,16 @@ impl Shell {
     fn spawn(&mut self, program: &Arc<Program>, from: usize, end: usize, io: &mut Io<'_>) {
         self.jump(end, true);
         self.status = 0;
-        if self.background.len() >= MAX_BACKGROUND {
+        if self.background.len() >= MAX_BACKGROUND || self.nesting >= MAX_NESTING {
             io.stderr("sh: can't fork: Resource temporarily unavailable\n");
             self.status = 2;
             return;
         }
-        let mut child = self.clone();
-        child.background.clear();
+        let mut child = self.child();
         child.traps.clear();
         child.frames = vec![Frame { program: program.clone(), next: from, end }];
         child.proceed(io);
+        self.budget = child.budget;
         if child.finished.is_none() {
             self.background.push(child);
         }
@@ -107,6 +107,11 @@ impl Shell {
         let words = self.expand_words(&simple.words, io);
         for (name, value) in &simple.assignments {
             let value = self.expand_text(value, io);
+            if value.len() >= MAX_TEXT_BYTES {
+                io.stderr("sh: out of memory\n");
+                self.finished = Some(2);
+                return;
+            }
             self.variables.insert(name.clone(), value);
         }
         let Some(name) = words.first().cloned() else {

@@ -177,3 +177,45 @@ fn malformed_scripts_are_refused_and_deep_ones_too() {
     let deep = format!("{}true{}", "$(".repeat(500), ")".repeat(500));
     assert_eq!(Bench::script(&deep).finish(3), Some(2));
 }
+
+#[test]
+fn scripts_that_would_take_all_memory_or_never_return_are_stopped() {
+    for script in [
+        "x=a; while true; do x=$x$x; done",
+        "x='eval \"$x\"'; eval \"$x\"",
+        "x='echo $(eval \"$x\")'; eval \"$x\"",
+        "x='eval \"$x\" & eval \"$x\" & wait'; eval \"$x\"",
+        "x=$(seq 9999); y=\"$x$x\"; for i in 1 2 3 4 5 6 7 8 9; do set a $y $y $y $y $y; done",
+        "while true; do (sleep 1 &) & done",
+        "while true; do echo $(echo $(echo $(echo deep))); done",
+        "trap 'eval \"$x\"' TERM; x=:; while :; do :; done",
+    ] {
+        let mut bench = Bench::script(script);
+        let ended = bench.finish(100);
+        let waited = bench.now >= Time::ZERO + Duration::from_secs(1);
+        assert!(ended.is_some() || waited || bench.flow == Flow::Continue, "{script}");
+    }
+}
+
+#[test]
+fn no_script_makes_the_shell_panic() {
+    const WORDS: [&str; 40] = [
+        "echo", "a", "$x", "${x:-b}", "$((x+1))", "$(", ")", "`", "'", "\"", ";", "&", "&&", "||",
+        "|", "(", "{", "}", "if", "then", "fi", "else", "while", "do", "done", "for", "in",
+        "sleep 1", "exit", "x=", ">", "2>&1", "/f", "<", "!", "\n", "\\", "é", "trap", "wait",
+    ];
+    let mut random = Stream::new(5, "scripts");
+    for _ in 0..3000 {
+        let length = random.below(12);
+        let script: String = (0..length)
+            .map(|_| {
+                let place = usize::try_from(random.below(WORDS.len() as u64)).expect("small");
+                let space = if random.below(4) == 0 { "" } else { " " };
+                format!("{}{space}", WORDS[place])
+            })
+            .collect();
+        let mut bench = Bench::script(&script);
+        bench.finish(5);
+        bench.on(ProcessEvent::Signal(Signal::Term));
+    }
+}

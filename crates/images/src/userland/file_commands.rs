@@ -3,7 +3,7 @@
 use runtime::Io;
 
 use super::follow::Follow;
-use super::{Invocation, Outcome, View, absolute};
+use super::{Invocation, MAX_OUTPUT_BYTES, Outcome, View, absolute};
 
 /// Runs a command that has to do with files; `None` if it is not one.
 pub(super) fn files(
@@ -74,6 +74,9 @@ fn read_all(name: &str, paths: &[String], invocation: &mut Invocation, io: &Io<'
     }
     let mut code = 0;
     for path in paths {
+        if invocation.out.len() > MAX_OUTPUT_BYTES {
+            break;
+        }
         match io.files.read(path) {
             Some(content) => invocation.out.push_str(&String::from_utf8_lossy(content)),
             None if path == "/dev/null" => {}
