@@ -385,7 +385,7 @@ impl Cluster {
             .zip(&mut self.kubelets)
             .find(|(_, kubelet)| kubelet.node_name() == name);
         let Some((owner, kubelet)) = found else { return false };
-        Arc::make_mut(kubelet).set_running(running);
+        Arc::make_mut(kubelet).set_powered(running);
         self.quiet.disturb(self.now);
         self.set_wake(owner, Some(self.now + SHORTEST_SLEEP));
         true
