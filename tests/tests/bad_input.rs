@@ -59,3 +59,12 @@ fn an_unknown_kind_is_refused_in_kubectls_words() {
     let messages = refused("apiVersion: v1\nkind: Pood\nmetadata:\n  name: a\n");
     assert!(messages[0].contains("no matches for kind \"Pood\" in version \"v1\""), "{messages:?}");
 }
+
+#[test]
+fn an_invalid_object_is_refused_in_the_api_servers_words() {
+    let text = NGINX.replace("replicas: 3", "replicas: -3");
+    let messages = refused(&text);
+    let wanted = "The Deployment \"nginx\" is invalid: spec.replicas: Invalid value: -3: must be \
+                  greater than or equal to 0";
+    assert!(messages.iter().any(|message| message.contains(wanted)), "{messages:?}");
+}

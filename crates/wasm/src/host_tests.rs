@@ -132,6 +132,20 @@ fn what_is_applied_is_answered_and_shown() {
 }
 
 #[test]
+fn a_refused_manifest_says_where_and_why() {
+    let mut page = Page::booted();
+    page.pass(1000.0);
+    page.send(Command::Apply { text: POD.replace("name: web\nspec", "name: Web\nspec") });
+    let told = page.pass(100.0);
+    let answer = result(&told);
+    assert!(answer.done.is_empty());
+    let problem = &answer.problems[0];
+    assert!(problem.message.contains("Invalid value: \"Web\""), "{problem:?}");
+    assert_eq!(problem.field.as_deref(), Some("metadata.name"));
+    assert_eq!(problem.line, Some(5));
+}
+
+#[test]
 fn the_selected_object_is_described_until_it_is_deselected() {
     let mut page = Page::booted();
     page.pass(1000.0);
