@@ -200,3 +200,90 @@ fn defaults_and_refusals_are_those_of_a_real_server() {
         assert!(compared > 400, "only {compared} were compared");
     });
 }
+
+/// All objects of the table in a value, however deep; the items of a list are of its kind.
+fn objects_in(value: &Value, found: &mut Vec<Value>) {
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| objects_in(item, found)),
+        Value::String(text) if text.starts_with('{') => {
+            for value in serde_json::Deserializer::from_str(text).into_iter::<Value>().flatten() {
+                objects_in(&value, found);
+            }
+        }
+        Value::Object(fields) => {
+            if kind_of(value).is_some() && value["metadata"]["uid"].is_string() {
+                found.push(value.clone());
+                return;
+            }
+            let list_kind = value["kind"].as_str().and_then(|kind| kind.strip_suffix("List"));
+            if let (Some(kind), Some(items)) = (list_kind, value["items"].as_array()) {
+                for item in items {
+                    let mut item = item.clone();
+                    item["kind"] = kind.into();
+                    item["apiVersion"] = value["apiVersion"].clone();
+                    objects_in(&item, found);
+                }
+                return;
+            }
+            fields.values().for_each(|field| objects_in(field, found));
+        }
+        _ => {}
+    }
+}
+
+/// What a real server stores has its defaults already, and nothing is wrong with it.
+fn stored_objects_are_left_alone(files: &[std::path::PathBuf]) {
+    let mut found = Vec::new();
+    for file in files {
+        let text = fs::read_to_string(file).expect("readable");
+        objects_in(&serde_json::from_str(&text).expect("JSON"), &mut found);
+    }
+    assert!(found.len() > 100, "only {} were found", found.len());
+    let mut wrong = Vec::new();
+    for stored in &found {
+        let name = format!("{} {}", stored["kind"], stored["metadata"]["name"]);
+        let decoded = decode(stored.clone(), FieldValidation::Ignore);
+        let mut object = decoded.unwrap_or_else(|error| panic!("{name}: {error}")).object;
+        let before = object.to_value();
+        (object.kind().default)(&mut object);
+        let mut changes = Vec::new();
+        differences("", &object.to_value(), &before, &mut changes);
+        wrong.extend(changes.iter().map(|change| format!("{name}: {change}")));
+        let kind = object.kind();
+        let errors = (kind.validate)(&object)
+            .into_iter()
+            .chain((kind.validate_update)(&object, &object))
+            .chain((kind.validate_status_update)(&object, &object));
+        wrong.extend(errors.map(|error| format!("{name}: {error}")));
+    }
+    wrong.sort();
+    wrong.dedup();
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+fn json_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    let entries = fs::read_dir(folder).expect("a folder");
+    let mut files = Vec::new();
+    for path in entries.map(|entry| entry.expect("an entry").path()) {
+        if path.is_dir() {
+            files.extend(json_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "json") {
+            files.push(path);
+        }
+    }
+    files
+}
+
+#[test]
+fn what_real_servers_store_is_left_alone() {
+    conditional("corpus/recorded-http: defaults", corpus("recorded-http"), |folder| {
+        stored_objects_are_left_alone(&json_files(&folder));
+    });
+}
+
+#[test]
+fn what_a_real_server_watched_is_left_alone() {
+    conditional("corpus/golden-scenarios: defaults", corpus("golden-scenarios"), |folder| {
+        stored_objects_are_left_alone(&json_files(&folder));
+    });
+}

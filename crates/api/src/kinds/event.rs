@@ -45,8 +45,10 @@ impl Strategy for Events {
 
     fn default(object: &mut Event) {
         defaults::meta(&mut object.metadata);
-        // Upstream has no pointer here: an event always has a source, however empty.
+        // Upstream has no pointers here: an event always says these, however empty.
         object.source.get_or_insert_default();
+        object.reporting_component.get_or_insert_default();
+        object.reporting_instance.get_or_insert_default();
     }
 
     fn validate(object: &Event) -> ErrorList {

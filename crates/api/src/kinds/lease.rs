@@ -20,6 +20,7 @@ impl Strategy for Leases {
 
     fn default(object: &mut Lease) {
         defaults::meta(&mut object.metadata);
+        object.spec.get_or_insert_default();
     }
 
     fn validate(object: &Lease) -> ErrorList {

@@ -1,6 +1,6 @@
 //! What two specifications of a pod differ in, printed in the manner of the Go library that
-//! upstream prints it with: changed fields with a minus and a plus, and how many are identical
-//! in between.
+//! upstream prints it with: changed fields with a minus and a plus, two fields around each
+//! change, and how many are identical beyond.
 //!
 //! Upstream: cmp.Diff of github.com/google/go-cmp, on the fields of core.PodSpec
 
@@ -13,70 +13,87 @@ use serde_json::{Map, Value};
 use super::json;
 use crate::field::go_quote;
 
-const POD_FIELDS: &[&str] = &[
-    "volumes",
-    "initContainers",
-    "containers",
-    "ephemeralContainers",
-    "restartPolicy",
-    "terminationGracePeriodSeconds",
-    "activeDeadlineSeconds",
-    "dnsPolicy",
-    "nodeSelector",
-    "serviceAccountName",
-    "automountServiceAccountToken",
-    "nodeName",
-    "securityContext",
-    "imagePullSecrets",
-    "hostname",
-    "subdomain",
-    "setHostnameAsFQDN",
-    "affinity",
-    "schedulerName",
-    "tolerations",
-    "hostAliases",
-    "priorityClassName",
-    "priority",
-    "preemptionPolicy",
-    "dnsConfig",
-    "readinessGates",
-    "runtimeClassName",
-    "overhead",
-    "enableServiceLinks",
-    "topologySpreadConstraints",
-    "os",
-    "schedulingGates",
-    "resourceClaims",
-    "resources",
-    "hostnameOverride",
+/// The fields of core.PodSpec in their order, with what Go prints where they are not set.
+const POD_FIELDS: &[(&str, &str)] = &[
+    ("volumes", "nil"),
+    ("initContainers", "nil"),
+    ("containers", "nil"),
+    ("ephemeralContainers", "nil"),
+    ("restartPolicy", "\"\""),
+    ("terminationGracePeriodSeconds", "nil"),
+    ("activeDeadlineSeconds", "nil"),
+    ("dnsPolicy", "\"\""),
+    ("nodeSelector", "nil"),
+    ("serviceAccountName", "\"\""),
+    ("automountServiceAccountToken", "nil"),
+    ("nodeName", "\"\""),
+    ("securityContext", "nil"),
+    ("imagePullSecrets", "nil"),
+    ("hostname", "\"\""),
+    ("subdomain", "\"\""),
+    ("setHostnameAsFQDN", "nil"),
+    ("affinity", "nil"),
+    ("schedulerName", "\"\""),
+    ("tolerations", "nil"),
+    ("hostAliases", "nil"),
+    ("priorityClassName", "\"\""),
+    ("priority", "nil"),
+    ("preemptionPolicy", "nil"),
+    ("dnsConfig", "nil"),
+    ("readinessGates", "nil"),
+    ("runtimeClassName", "nil"),
+    ("overhead", "nil"),
+    ("enableServiceLinks", "nil"),
+    ("topologySpreadConstraints", "nil"),
+    ("os", "nil"),
+    ("schedulingGates", "nil"),
+    ("resourceClaims", "nil"),
+    ("resources", "nil"),
+    ("hostnameOverride", "nil"),
 ];
-const CONTAINER_FIELDS: &[&str] = &[
-    "name",
-    "image",
-    "command",
-    "args",
-    "workingDir",
-    "ports",
-    "envFrom",
-    "env",
-    "resources",
-    "resizePolicy",
-    "restartPolicy",
-    "restartPolicyRules",
-    "volumeMounts",
-    "volumeDevices",
-    "livenessProbe",
-    "readinessProbe",
-    "startupProbe",
-    "lifecycle",
-    "terminationMessagePath",
-    "terminationMessagePolicy",
-    "imagePullPolicy",
-    "securityContext",
-    "stdin",
-    "stdinOnce",
-    "tty",
+/// The fields of core.Container likewise.
+const CONTAINER_FIELDS: &[(&str, &str)] = &[
+    ("name", "\"\""),
+    ("image", "\"\""),
+    ("command", "nil"),
+    ("args", "nil"),
+    ("workingDir", "\"\""),
+    ("ports", "nil"),
+    ("envFrom", "nil"),
+    ("env", "nil"),
+    ("resources", "{}"),
+    ("resizePolicy", "nil"),
+    ("restartPolicy", "nil"),
+    ("restartPolicyRules", "nil"),
+    ("volumeMounts", "nil"),
+    ("volumeDevices", "nil"),
+    ("livenessProbe", "nil"),
+    ("readinessProbe", "nil"),
+    ("startupProbe", "nil"),
+    ("lifecycle", "nil"),
+    ("terminationMessagePath", "\"\""),
+    ("terminationMessagePolicy", "\"\""),
+    ("imagePullPolicy", "\"\""),
+    ("securityContext", "nil"),
+    ("stdin", "false"),
+    ("stdinOnce", "false"),
+    ("tty", "false"),
 ];
+/// How many identical fields stand before and behind a change.
+const CONTEXT: usize = 2;
+
+/// One line of a list, or a block of lines.
+struct Record {
+    sign: char,
+    key: String,
+    value: Printed,
+}
+
+enum Printed {
+    Line(String),
+    Block { opening: &'static str, records: Vec<Record> },
+    Ellipsis(String),
+}
 
 /// The difference of two specifications.
 pub(super) fn pod_spec(old: &PodSpec, new: &PodSpec) -> String {
@@ -86,132 +103,230 @@ pub(super) fn pod_spec(old: &PodSpec, new: &PodSpec) -> String {
         spec.remove("serviceAccount");
         let shared = ["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers"];
         for name in shared {
-            if let Some(value) = spec.remove(name)
-                && let Some(context) =
-                    spec.get_mut("securityContext").and_then(Value::as_object_mut)
-            {
+            let value = spec.remove(name);
+            let context = spec.get_mut("securityContext").and_then(Value::as_object_mut);
+            if let (Some(value), Some(context)) = (value, context) {
                 context.insert(name.to_string(), value);
             }
         }
     }
-    let mut text = "  core.PodSpec{\n".to_string();
-    if let (Some(old), Some(new)) = (old.as_object(), new.as_object()) {
-        fields(old, new, POD_FIELDS, 1, &mut text);
-    }
-    text.push_str("  }\n");
+    let empty = Map::new();
+    let (old, new) = (old.as_object().unwrap_or(&empty), new.as_object().unwrap_or(&empty));
+    let block = Printed::Block { opening: "core.PodSpec{", records: fields(old, new, POD_FIELDS) };
+    let mut text = String::new();
+    write_records(&[Record { sign: ' ', key: String::new(), value: block }], 0, &mut text);
+    // The whole is no element of a list.
+    text.truncate(text.trim_end_matches(",\n").len());
+    text.push('\n');
     text
 }
 
-/// The fields of a structure: those that differ, and how many do not.
+/// The fields of a structure: those that differ, and those around them.
 fn fields(
     old: &Map<String, Value>,
     new: &Map<String, Value>,
-    order: &[&str],
-    depth: usize,
-    text: &mut String,
-) {
-    let known: BTreeSet<&str> = order.iter().copied().collect();
-    let others: BTreeSet<&str> = old
-        .keys()
-        .chain(new.keys())
-        .map(String::as_str)
-        .filter(|name| !known.contains(name))
-        .collect();
-    let mut identical = 0;
-    for name in order.iter().copied().chain(others) {
+    order: &[(&str, &str)],
+) -> Vec<Record> {
+    let known: BTreeSet<&str> = order.iter().map(|(name, _)| *name).collect();
+    let others: BTreeSet<&str> =
+        old.keys().chain(new.keys()).map(String::as_str).filter(|it| !known.contains(it)).collect();
+    let all = order.iter().copied().chain(others.into_iter().map(|name| (name, "nil")));
+    let mut records = Vec::new();
+    let mut identical = Vec::new();
+    for (name, zero) in all {
         let (old, new) = (old.get(name), new.get(name));
         if old == new {
-            identical += 1;
+            let value =
+                Printed::Line(old.map_or_else(|| zero.to_string(), |it| field_value(name, it)));
+            identical.push(Record { sign: ' ', key: go_name(name), value });
             continue;
         }
-        flush_identical(&mut identical, "field", depth, text);
-        field(name, old, new, depth, text);
+        flush(&mut identical, false, "field", &mut records);
+        changed_field(name, zero, old, new, &mut records);
     }
-    flush_identical(&mut identical, "field", depth, text);
+    flush(&mut identical, true, "field", &mut records);
+    records
 }
 
-fn flush_identical(count: &mut usize, noun: &str, depth: usize, text: &mut String) {
-    if *count > 0 {
-        let plural = if *count == 1 { "" } else { "s" };
-        line(' ', depth, &format!("... // {count} identical {noun}{plural}"), text);
-        *count = 0;
+/// Writes what is identical since the last change: the first and last few, and how many more.
+fn flush(identical: &mut Vec<Record>, at_end: bool, noun: &str, records: &mut Vec<Record>) {
+    let count = identical.len();
+    let after = if records.is_empty() { 0 } else { CONTEXT.min(count) };
+    let mut before = if at_end { 0 } else { CONTEXT.min(count - after) };
+    // One more is no longer than to say that there is one more.
+    if count - after - before == 1 {
+        before += 1;
     }
-}
-
-fn field(name: &str, old: Option<&Value>, new: Option<&Value>, depth: usize, text: &mut String) {
-    let title = go_name(name);
-    match (old, new) {
-        (Some(Value::Object(old)), Some(Value::Object(new))) => {
-            line(' ', depth, &format!("{title}: {{"), text);
-            fields(old, new, &[], depth + 1, text);
-            line(' ', depth, "},", text);
+    let hidden = count - after - before;
+    for (index, record) in identical.drain(..).enumerate() {
+        if index == after && hidden > 0 {
+            let plural = if hidden == 1 { "" } else { "s" };
+            let text = format!("... // {hidden} identical {noun}{plural}");
+            records.push(Record { sign: ' ', key: String::new(), value: Printed::Ellipsis(text) });
         }
-        (Some(Value::Array(old)), Some(Value::Array(new))) => {
-            line(' ', depth, &format!("{title}: {{"), text);
-            elements(name, old, new, depth + 1, text);
-            line(' ', depth, "},", text);
-        }
-        (old, new) => {
-            line('-', depth, &format!("{title}: {},", printed(old)), text);
-            line('+', depth, &format!("{title}: {},", printed(new)), text);
+        if index < after || index >= after + hidden {
+            records.push(record);
         }
     }
 }
 
-fn elements(name: &str, old: &[Value], new: &[Value], depth: usize, text: &mut String) {
-    let order: &[&str] = match name {
-        "containers" | "initContainers" | "ephemeralContainers" => CONTAINER_FIELDS,
+fn changed_field(
+    name: &str,
+    zero: &str,
+    old: Option<&Value>,
+    new: Option<&Value>,
+    records: &mut Vec<Record>,
+) {
+    let key = go_name(name);
+    let block = match (old, new) {
+        (Some(Value::Object(old)), Some(Value::Object(new))) => fields(old, new, &[]),
+        (Some(Value::Array(old)), Some(Value::Array(new))) => elements(name, old, new),
+        _ => {
+            for (sign, value) in [('-', old), ('+', new)] {
+                let text = value.map_or_else(|| zero.to_string(), |it| field_value(name, it));
+                records.push(Record { sign, key: key.clone(), value: Printed::Line(text) });
+            }
+            return;
+        }
+    };
+    let value = Printed::Block { opening: opening(name), records: block };
+    records.push(Record { sign: ' ', key, value });
+}
+
+fn elements(name: &str, old: &[Value], new: &[Value]) -> Vec<Record> {
+    let order: &[(&str, &str)] = match name {
+        "containers" | "initContainers" => CONTAINER_FIELDS,
         _ => &[],
     };
-    let mut identical = 0;
+    let element = |sign: char, value: Printed| Record { sign, key: String::new(), value };
+    let mut records = Vec::new();
+    let mut identical = Vec::new();
     for index in 0..old.len().max(new.len()) {
         match (old.get(index), new.get(index)) {
-            (old, new) if old == new => identical += 1,
+            (Some(old), new) if Some(old) == new => {
+                identical.push(element(' ', Printed::Line(printed(old))));
+            }
             (Some(Value::Object(old)), Some(Value::Object(new))) => {
-                flush_identical(&mut identical, "element", depth, text);
-                line(' ', depth, "{", text);
-                fields(old, new, order, depth + 1, text);
-                line(' ', depth, "},", text);
+                flush(&mut identical, false, "element", &mut records);
+                let block = Printed::Block { opening: "{", records: fields(old, new, order) };
+                records.push(element(' ', block));
             }
             (old, new) => {
-                flush_identical(&mut identical, "element", depth, text);
+                flush(&mut identical, false, "element", &mut records);
                 for (sign, value) in [('-', old), ('+', new)] {
-                    if value.is_some() {
-                        line(sign, depth, &format!("{},", printed(value)), text);
-                    }
+                    let line = value.map(|value| element(sign, Printed::Line(printed(value))));
+                    records.extend(line);
                 }
             }
         }
     }
-    flush_identical(&mut identical, "element", depth, text);
+    flush(&mut identical, true, "element", &mut records);
+    records
 }
 
-fn line(sign: char, depth: usize, content: &str, text: &mut String) {
-    // Writing to a text cannot fail.
-    let _ = writeln!(text, "{sign} {}{content}", "\t".repeat(depth));
-}
-
-/// A value on one line, as Go prints it.
-fn printed(value: Option<&Value>) -> String {
-    match value {
-        None | Some(Value::Null) => "nil".to_string(),
-        Some(Value::String(text)) => go_quote(text),
-        Some(Value::Array(items)) => {
-            let items: Vec<String> = items.iter().map(|item| printed(Some(item))).collect();
-            format!("{{{}}}", items.join(", "))
-        }
-        Some(Value::Object(fields)) => {
-            let fields = fields.iter();
-            let fields: Vec<String> = fields
-                .map(|(name, value)| format!("{}: {}", go_name(name), printed(Some(value))))
-                .collect();
-            format!("{{{}}}", fields.join(", "))
-        }
-        Some(other) => other.to_string(),
+/// How Go begins the value of a field that is written over several lines.
+fn opening(name: &str) -> &'static str {
+    match name {
+        "containers" | "initContainers" => "[]core.Container{",
+        "volumes" => "[]core.Volume{",
+        "ports" => "[]core.ContainerPort{",
+        "env" => "[]core.EnvVar{",
+        "envFrom" => "[]core.EnvFromSource{",
+        "volumeMounts" => "[]core.VolumeMount{",
+        "command" | "args" => "[]string{",
+        "resources" => "core.ResourceRequirements{",
+        "limits" | "requests" | "overhead" => "core.ResourceList{",
+        "nodeSelector" => "map[string]string{",
+        "affinity" => "&core.Affinity{",
+        "securityContext" => "&core.PodSecurityContext{",
+        "livenessProbe" | "readinessProbe" | "startupProbe" => "&core.Probe{",
+        "lifecycle" => "&core.Lifecycle{",
+        "dnsConfig" => "&core.PodDNSConfig{",
+        _ => "{",
     }
 }
 
-/// The name of a field in Go.
+fn write_records(records: &[Record], depth: usize, text: &mut String) {
+    let widths = key_widths(records);
+    for (record, width) in records.iter().zip(widths) {
+        let Record { sign, key, value } = record;
+        let indent = "\t".repeat(depth);
+        let title = if key.is_empty() { String::new() } else { format!("{key}: ") };
+        // Writing to a text cannot fail.
+        let _ = match value {
+            Printed::Line(line) => writeln!(text, "{sign} {indent}{title:<width$}{line},"),
+            Printed::Ellipsis(words) => writeln!(text, "{sign} {indent}{words}"),
+            Printed::Block { opening, records } => {
+                let _ = writeln!(text, "{sign} {indent}{title}{opening}");
+                write_records(records, depth + 1, text);
+                writeln!(text, "{sign} {indent}}},")
+            }
+        };
+    }
+}
+
+/// How wide the keys are written: neighbouring lines begin their values in one column.
+fn key_widths(records: &[Record]) -> Vec<usize> {
+    let mut widths = vec![0; records.len()];
+    let is_line =
+        |record: &Record| matches!(record.value, Printed::Line(_)) && !record.key.is_empty();
+    let mut start = 0;
+    while start < records.len() {
+        let run = records[start..].iter().take_while(|record| is_line(record)).count();
+        let end = start + run;
+        let widest = records[start..end].iter().map(|record| record.key.len() + 2).max();
+        widths[start..end].fill(widest.unwrap_or_default());
+        start = end + 1;
+    }
+    widths
+}
+
+/// The value of a field: numbers and truths that are pointers in Go have an ampersand.
+fn field_value(name: &str, value: &Value) -> String {
+    let pointers = [
+        "terminationGracePeriodSeconds",
+        "activeDeadlineSeconds",
+        "automountServiceAccountToken",
+        "setHostnameAsFQDN",
+        "priority",
+        "preemptionPolicy",
+        "runtimeClassName",
+        "enableServiceLinks",
+        "hostnameOverride",
+        "securityContext",
+        "affinity",
+        "dnsConfig",
+        "os",
+        "livenessProbe",
+        "readinessProbe",
+        "startupProbe",
+        "lifecycle",
+    ];
+    let ampersand = if pointers.contains(&name) && !value.is_null() { "&" } else { "" };
+    format!("{ampersand}{}", printed(value))
+}
+
+/// A value on one line, as Go prints it.
+fn printed(value: &Value) -> String {
+    match value {
+        Value::Null => "nil".to_string(),
+        Value::String(text) => go_quote(text),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(printed).collect();
+            format!("{{{}}}", items.join(", "))
+        }
+        Value::Object(fields) => {
+            let fields: Vec<String> = fields
+                .iter()
+                .map(|(name, value)| format!("{}: {}", go_name(name), field_value(name, value)))
+                .collect();
+            format!("{{{}}}", fields.join(", "))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// The name of a field in Go; the key of a map is quoted.
 fn go_name(name: &str) -> String {
     for (start, go) in [("dns", "DNS"), ("os", "OS"), ("tty", "TTY"), ("fsGroup", "FSGroup")] {
         if let Some(rest) = name.strip_prefix(start)
@@ -220,8 +335,7 @@ fn go_name(name: &str) -> String {
             return format!("{go}{rest}");
         }
     }
-    let is_identifier = name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    if !is_identifier {
+    if !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
         return go_quote(name);
     }
     let mut letters = name.chars();
