@@ -126,7 +126,7 @@ impl Component for ControllerManager {
         if cx.now < self.next_sync {
             return;
         }
-        let mut workers = self.controllers.all_mut();
+        let workers = self.controllers.all_mut();
         let count = u32::try_from(workers.len()).unwrap_or(u32::MAX);
         for _ in 0..count {
             let index = usize::try_from(self.turn % count).unwrap_or(0);
