@@ -148,6 +148,12 @@ impl SharedInformers {
         self.kinds.get(&kind).map_or(0, |informer| informer.revision)
     }
 
+    /// Whether a kind is followed.
+    #[must_use]
+    pub fn follow(&self, kind: KindId) -> bool {
+        self.kinds.contains_key(&kind)
+    }
+
     /// The kinds that are followed.
     pub fn kinds(&self) -> impl Iterator<Item = KindId> {
         self.kinds.keys().copied()

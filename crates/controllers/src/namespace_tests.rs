@@ -1,5 +1,6 @@
 use api::openapi::api::core::v1::{ConfigMap, Namespace, Node, Pod, Secret, ServiceAccount};
 use apiserver::{DeleteOptions, ListOptions};
+use client::Component;
 
 use super::*;
 use crate::testing::{World, meta, pod, replica_set};
@@ -52,6 +53,7 @@ fn a_namespace_goes_with_everything_in_it() {
         let left = world.cluster.server.snapshot(kind.id).in_namespace(DOOMED).count();
         assert_eq!(left, 0, "{}", kind.plural);
     }
+    assert_eq!(world.manager.busy(world.cluster.now), None, "and nothing is left to do");
     assert!(world.exists::<ConfigMap>("elsewhere"));
     assert!(world.exists::<ServiceAccount>("default"));
 }

@@ -244,15 +244,21 @@ impl SyncContext<'_, '_> {
     /// version to wait for.
     fn note_write(&mut self, kind: KindId, before: u64, written: &ObjectMeta) {
         let version = written.resource_version.as_deref().and_then(|text| text.parse().ok());
-        if let Some(version) = version.filter(|version| *version > before) {
-            self.writes.insert(kind, version);
+        if let Some(version) = version {
+            self.wait_for(kind, before, version);
         }
     }
 
     /// Remembers the revision that a deletion made: what is gone does not carry it.
     fn note_deletion(&mut self, kind: KindId, before: u64) {
         let revision = self.cx.server.revision();
-        if revision > before {
+        self.wait_for(kind, before, revision);
+    }
+
+    /// The key waits until the informers have seen that revision; of a kind that they do not
+    /// follow they never would.
+    fn wait_for(&mut self, kind: KindId, before: u64, revision: u64) {
+        if revision > before && self.informers.follow(kind) {
             self.writes.insert(kind, revision);
         }
     }
