@@ -775,3 +775,17 @@ fn containers_of_a_pod_share_its_volumes() {
     let log = world.kubelet.logs("default", "logs", "ship", false).expect("a log").text();
     assert!(log.matches("line\n").count() >= 5, "{log}");
 }
+
+#[test]
+fn a_cordoned_node_says_so() {
+    let mut world = World::ready();
+    for (unschedulable, reason) in [(true, "NodeNotSchedulable"), (false, "NodeSchedulable")] {
+        let cordoned = world.cluster.api::<Node>("").patch("node-1", move |node| {
+            node.spec.get_or_insert_default().unschedulable = unschedulable.then_some(true);
+        });
+        cordoned.expect("changed");
+        world.seconds(1);
+        let event = format!("{reason}: Node node-1 status is now: {reason}");
+        assert!(world.events("node-1").contains(&event), "{reason}");
+    }
+}

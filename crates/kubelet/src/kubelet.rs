@@ -358,7 +358,7 @@ impl Component for Kubelet {
         if self.running {
             self.node.advance(cx);
             for change in self.own_node.sync(cx) {
-                self.node.observe(change.new, cx.now);
+                self.node.observe(cx, change.new);
             }
             self.take_pod_changes(cx);
             self.create_mirrors(cx);

@@ -227,13 +227,20 @@ impl Node {
 
     /// Takes in how the API server has the node now. What it says wrongly is corrected when the
     /// kubelet looks next.
-    pub(crate) fn observe(&mut self, object: Option<Arc<NodeObject>>, now: Time) {
+    pub(crate) fn observe(&mut self, cx: &mut Context<'_>, object: Option<Arc<NodeObject>>) {
+        let now = cx.now;
         let Some(object) = object else { return self.forget_object() };
         let conditions = object.status.as_ref().and_then(|status| status.conditions.as_ref());
         let unknown = conditions.into_iter().flatten().any(|c| c.status == "Unknown");
         if unknown {
             let tick = next_tick(now, self.relist_offset, STATUS_UPDATE_INTERVAL);
             self.next_status = Some(self.next_status.map_or(tick, |time| time.min(tick)));
+        }
+        let before = self.object.as_deref().map(is_unschedulable);
+        let unschedulable = is_unschedulable(&object);
+        if before.is_some_and(|before| before != unschedulable) {
+            let reason = if unschedulable { "NodeNotSchedulable" } else { "NodeSchedulable" };
+            self.status_event(cx, reason);
         }
         self.object = Some(object);
     }
@@ -346,6 +353,10 @@ impl Node {
     pub(crate) fn pull(&mut self, cx: &mut Context<'_>, reference: &ImageReference) -> Pull {
         self.images.pull(reference, cx.now, cx.streams.named(&self.stream))
     }
+}
+
+fn is_unschedulable(node: &NodeObject) -> bool {
+    node.spec.as_ref().is_some_and(|spec| spec.unschedulable == Some(true))
 }
 
 /// The first instant after `now` of a clock that ticks every `period`.

@@ -34,7 +34,8 @@ impl NodeSpec {
     /// memory, room for 110 pods.
     #[must_use]
     pub fn new(name: &str, number: u32) -> Self {
-        let (high, low) = (number / 256, number % 256);
+        // The ranges begin at 10.244.0.0 and go on at 10.0.0.0, below the services' range.
+        let (high, low) = ((244 + number / 256) % 256, number % 256);
         NodeSpec {
             name: name.to_string(),
             address: format!("172.18.{}.{}", (number + 2) / 256, (number + 2) % 256),
@@ -44,8 +45,27 @@ impl NodeSpec {
             pods: 110,
             labels: Vec::new(),
             taints: Vec::new(),
-            pod_cidr: format!("10.{}.{low}.0/24", 244 + high),
+            pod_cidr: format!("10.{high}.{low}.0/24"),
             static_pods: Vec::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::network::AddressPool;
+
+    #[test]
+    fn thousands_of_nodes_have_addresses_of_their_own() {
+        let (mut addresses, mut ranges) = (BTreeSet::new(), BTreeSet::new());
+        for number in 0..5000 {
+            let spec = NodeSpec::new("node", number);
+            let first = AddressPool::new(&spec.pod_cidr).take();
+            assert!(first.is_some() && addresses.insert(spec.address.clone()), "{number}");
+            assert!(ranges.insert(spec.pod_cidr), "{number}");
         }
     }
 }
