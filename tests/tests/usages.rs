@@ -13,7 +13,7 @@ use sim::Duration;
 use support::{CRASHING, NGINX, TOO_LARGE, apply, booted};
 
 /// Everything that the components of this version do: a rollout, a crash loop, a node that
-/// fails for longer than its pods tolerate, a namespace that is deleted.
+/// fails for longer than its pods tolerate, a namespace and a Deployment that are deleted.
 fn used() -> String {
     let mut cluster = booted();
     apply(&mut cluster, NGINX);
@@ -29,6 +29,7 @@ fn used() -> String {
     cluster.run(Duration::from_secs(600));
     cluster.execute(Command::RecoverNode { name: "node-3".into() });
     cluster.execute(Command::Delete { text: namespace.to_string() });
+    cluster.execute(Command::Delete { text: NGINX.to_string() });
     cluster.run(Duration::from_secs(600));
     let mut resources: BTreeMap<(String, String), BTreeSet<&str>> = BTreeMap::new();
     for usage in cluster.server().usages() {
