@@ -194,3 +194,115 @@ fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pod(spec: &str) -> Pod {
+        serde_json::from_str(&format!(r#"{{"spec":{spec}}}"#)).expect("a pod")
+    }
+
+    fn requesting(cpu: &str, memory: &str) -> String {
+        format!(
+            r#"{{"containers":[{{"name":"c","resources":{{"requests":{{"cpu":"{cpu}",
+            "memory":"{memory}"}}}}}}]}}"#
+        )
+    }
+
+    /// Checks a pod on a node with 10 thousandths of a processor, 20 bytes and 32 pods, beside
+    /// another pod. The answer is the reason and message, or nothing.
+    fn check(spec: &str, other: &str, node: &str) -> String {
+        let node: NodeObject = serde_json::from_str(node).expect("a node");
+        let other = pod(other);
+        let offered = [("cpu", 10), ("memory", 20), ("pods", 32)];
+        let view = NodeView {
+            node: &node,
+            allocatable: offered.map(|(name, amount)| (name.to_string(), amount)).into(),
+            others: vec![&other],
+        };
+        match admit(&pod(spec), false, &view) {
+            Ok(()) => String::new(),
+            Err(rejection) => format!("{}: {}", rejection.reason, rejection.message),
+        }
+    }
+
+    const NODE: &str = r#"{"metadata":{"name":"machine1","labels":{"zone":"a"}}}"#;
+    const NOTHING: &str = r#"{"containers":[]}"#;
+
+    /// Upstream: pkg/kubelet/lifecycle/predicate_test.go, TestGeneralPredicates.
+    #[test]
+    fn pods_are_admitted_or_refused_in_the_predicates_words() {
+        let port = |number: u32| {
+            format!(r#"{{"containers":[{{"name":"c","ports":[{{"hostPort":{number}}}]}}]}}"#)
+        };
+        let short = "Node didn't have enough resource: ";
+        for (spec, other, want) in [
+            (NOTHING.to_string(), requesting("9m", "19"), String::new()),
+            (
+                requesting("8m", "10"),
+                requesting("5m", "19"),
+                format!("OutOfcpu: {short}cpu, requested: 8, used: 5, capacity: 10"),
+            ),
+            (
+                requesting("1m", "10"),
+                requesting("5m", "19"),
+                format!("OutOfmemory: {short}memory, requested: 10, used: 19, capacity: 20"),
+            ),
+            (
+                r#"{"nodeName":"machine2","containers":[]}"#.to_string(),
+                NOTHING.to_string(),
+                "NodeName: Predicate NodeName failed: node(s) didn't match the requested node name"
+                    .to_string(),
+            ),
+            (
+                port(123),
+                port(123),
+                "NodePorts: Predicate NodePorts failed: node(s) didn't have free ports for the \
+                 requested pod ports"
+                    .to_string(),
+            ),
+            (port(123), port(124), String::new()),
+            (
+                r#"{"nodeSelector":{"zone":"b"},"containers":[]}"#.to_string(),
+                NOTHING.to_string(),
+                "NodeAffinity: Predicate NodeAffinity failed: node(s) didn't match Pod's node \
+                 affinity/selector"
+                    .to_string(),
+            ),
+            (
+                r#"{"nodeSelector":{"zone":"a"},"containers":[]}"#.into(),
+                NOTHING.into(),
+                String::new(),
+            ),
+            (
+                r#"{"os":{"name":"windows"},"containers":[]}"#.to_string(),
+                NOTHING.to_string(),
+                "PodOSNotSupported: Failed to admit pod as the OS field doesn't match node OS"
+                    .to_string(),
+            ),
+        ] {
+            assert_eq!(check(&spec, &other, NODE), want, "{spec}");
+        }
+    }
+
+    #[test]
+    fn of_taints_only_eviction_counts() {
+        let tainted = |effect: &str| {
+            format!(
+                r#"{{"metadata":{{"name":"machine1"}},"spec":{{"taints":[{{"key":"foo",
+                "effect":"{effect}"}}]}}}}"#
+            )
+        };
+        let tolerating = r#"{"containers":[],"tolerations":[{"key":"foo","operator":"Exists"}]}"#;
+        let refused = "TaintToleration: Predicate TaintToleration failed: node(s) had taints that \
+                       the pod didn't tolerate";
+        for (spec, effect, want) in [
+            (NOTHING, "NoSchedule", ""),
+            (NOTHING, "NoExecute", refused),
+            (tolerating, "NoExecute", ""),
+        ] {
+            assert_eq!(check(spec, NOTHING, &tainted(effect)), want, "{spec} {effect}");
+        }
+    }
+}

@@ -161,4 +161,67 @@ mod tests {
             assert_eq!(milli_value(&Quantity(text.to_string())), want, "{text}");
         }
     }
+
+    fn pod(init: &str, main: &str) -> Pod {
+        let container = |(place, word): (usize, &str)| {
+            let (policy, amounts) = match word.strip_prefix('~') {
+                Some(amounts) => (r#","restartPolicy":"Always""#, amounts),
+                None => ("", word),
+            };
+            let (requests, limits) = amounts.split_once('/').unwrap_or((amounts, ""));
+            let list = |cpu: &str| match cpu {
+                "" => String::new(),
+                cpu => format!(r#""cpu":"{cpu}m","memory":"{cpu}Mi""#),
+            };
+            format!(
+                r#"{{"name":"c{place}","resources":{{"requests":{{{}}},"limits":{{{}}}}}{policy}}}"#,
+                list(requests),
+                list(limits)
+            )
+        };
+        let containers = |words: &str| {
+            words.split_ascii_whitespace().enumerate().map(container).collect::<Vec<_>>().join(",")
+        };
+        let manifest = format!(
+            r#"{{"spec":{{"initContainers":[{}],"containers":[{}]}}}}"#,
+            containers(init),
+            containers(main)
+        );
+        serde_json::from_str(&manifest).expect("a pod")
+    }
+
+    /// Upstream: component-helpers/resource/helpers_test.go, TestPodResourceRequests.
+    #[test]
+    fn a_pod_asks_for_its_greatest_moment() {
+        for (init, main, want) in [
+            ("", "1 2", 3),
+            ("5", "1 2", 5),
+            ("2", "1 2", 3),
+            ("~3", "1 2", 6),
+            ("~3 4", "1 2", 7),
+            ("4 ~3", "1 2", 6),
+            ("~1 ~2 5", "1", 8),
+        ] {
+            let requests = pod_requests(&pod(init, main));
+            assert_eq!(requests.get("cpu"), Some(&want), "{init} | {main}");
+        }
+    }
+
+    /// Upstream: pkg/apis/core/v1/helper/qos/qos_test.go, TestGetPodQOS.
+    #[test]
+    fn the_quality_of_service_follows_from_requests_and_limits() {
+        for (init, main, want) in [
+            ("", "/ /", "BestEffort"),
+            ("", "100/100", "Guaranteed"),
+            ("", "100/100 200/200", "Guaranteed"),
+            ("", "100/100 /", "Burstable"),
+            ("", "100/200", "Burstable"),
+            ("", "/100", "Guaranteed"),
+            ("", "100", "Burstable"),
+            ("/", "100/100", "Burstable"),
+            ("100/100", "100/100", "Guaranteed"),
+        ] {
+            assert_eq!(qos_class(&pod(init, main)), want, "{init} | {main}");
+        }
+    }
 }
