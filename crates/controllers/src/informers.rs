@@ -70,6 +70,9 @@ impl KindInformer {
             (true, false) => {
                 if let Some(keys) = self.orphans.get_mut(&*change.key.namespace) {
                     keys.remove(&change.key);
+                    if keys.is_empty() {
+                        self.orphans.remove(&*change.key.namespace);
+                    }
                 }
             }
             _ => {}
