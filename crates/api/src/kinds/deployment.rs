@@ -38,10 +38,12 @@ impl Strategy for Deployments {
 
     fn prepare_for_create(object: &mut Deployment) {
         object.status = Some(DeploymentStatus::default());
+        super::disabled::template(&mut object.spec.template);
     }
 
     fn prepare_for_update(new: &mut Deployment, old: &Deployment) {
         keep(&mut new.status, &old.status);
+        super::disabled::template(&mut new.spec.template);
     }
 
     fn prepare_for_status_update(new: &mut Deployment, old: &Deployment) {

@@ -4,6 +4,7 @@ use crate::{Kind, KindId, Resource};
 
 mod config_map;
 mod deployment;
+mod disabled;
 mod event;
 mod lease;
 mod namespace;

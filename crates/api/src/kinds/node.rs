@@ -50,8 +50,13 @@ impl Strategy for Nodes {
         }
     }
 
+    fn prepare_for_create(object: &mut Node) {
+        drop_disabled_fields(object);
+    }
+
     fn prepare_for_update(new: &mut Node, old: &Node) {
         keep(&mut new.status, &old.status);
+        drop_disabled_fields(new);
     }
 
     fn prepare_for_status_update(new: &mut Node, old: &Node) {
@@ -101,6 +106,13 @@ impl Strategy for Nodes {
 
     fn selectable_field(object: &Node, field: &str) -> Option<String> {
         (field == "spec.unschedulable").then(|| is_unschedulable(object).to_string())
+    }
+}
+
+/// InPlacePodVerticalScalingSchedulerPreemption is alpha, and so off.
+fn drop_disabled_fields(node: &mut Node) {
+    if let Some(spec) = &mut node.spec {
+        spec.pod_preemption_policy = None;
     }
 }
 

@@ -38,10 +38,12 @@ impl Strategy for ReplicaSets {
 
     fn prepare_for_create(object: &mut ReplicaSet) {
         object.status = Some(ReplicaSetStatus::default());
+        object.spec.template.iter_mut().for_each(super::disabled::template);
     }
 
     fn prepare_for_update(new: &mut ReplicaSet, old: &ReplicaSet) {
         keep(&mut new.status, &old.status);
+        new.spec.template.iter_mut().for_each(super::disabled::template);
     }
 
     fn prepare_for_status_update(new: &mut ReplicaSet, old: &ReplicaSet) {

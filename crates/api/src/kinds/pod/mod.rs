@@ -58,12 +58,14 @@ impl Strategy for Pods {
             qos_class: Some(qos::class(object).to_string()),
             ..PodStatus::default()
         });
+        object.spec.iter_mut().for_each(super::disabled::pod_spec);
         prepare::apply_scheduling_gated_condition(object);
         prepare::merge_label_keys(object);
     }
 
     fn prepare_for_update(new: &mut Pod, old: &Pod) {
         keep(&mut new.status, &old.status);
+        new.spec.iter_mut().for_each(super::disabled::pod_spec);
     }
 
     fn prepare_for_status_update(new: &mut Pod, old: &Pod) {
