@@ -9,6 +9,7 @@ use api::openapi::api::core::v1::{Event, Pod};
 use api::{Key, KindId, Object};
 use clap::{Args, ValueEnum};
 use cluster::{Cluster, Command, Options, Session};
+use jiff::Timestamp;
 use sim::Duration;
 
 /// How long the nodes have to join before the manifests are applied.
@@ -239,27 +240,48 @@ fn readiness(object: &Object) -> (bool, String) {
         let ready = status.ready_replicas.unwrap_or(0);
         return (ready == desired, format!("{ready} of {desired} ready"));
     }
-    object.get::<Pod>().map_or((true, String::new()), pod_readiness)
+    let pod = object.get::<Pod>();
+    pod.map_or((true, String::new()), |pod| pod_readiness(object, pod))
 }
 
-fn pod_readiness(pod: &Pod) -> (bool, String) {
+/// A pod is as it should be when it is ready or has done its work. The words are those of
+/// kubectl's column STATUS and, if there is one, the reason behind it.
+fn pod_readiness(object: &Object, pod: &Pod) -> (bool, String) {
     let status = pod.status.clone().unwrap_or_default();
-    let phase = status.phase.clone().unwrap_or_default();
     let conditions = status.conditions.clone().unwrap_or_default();
     let condition = |kind: &str| conditions.iter().find(|condition| condition.type_ == kind);
     let ready = condition("Ready").is_some_and(|condition| condition.status == "True");
-    let waiting = status.container_statuses.iter().flatten().find_map(|container| {
-        let waiting = container.state.as_ref()?.waiting.as_ref()?;
-        Some((waiting.reason.clone()?, waiting.message.clone().unwrap_or_default()))
-    });
+    let done = status.phase.as_deref() == Some("Succeeded");
     let unscheduled = condition("PodScheduled").filter(|condition| condition.status == "False");
-    let words = match (unscheduled, waiting) {
-        (Some(condition), _) => condition.message.clone().unwrap_or_default(),
-        (None, Some((reason, message))) => format!("{reason} {message}").trim_end().to_string(),
-        (None, None) => status.message.clone().unwrap_or_default(),
+    let waiting = status.container_statuses.iter().flatten().find_map(|container| {
+        let state = container.state.as_ref()?;
+        let last = container.last_state.as_ref();
+        let ended = state.terminated.as_ref().or(last.and_then(|last| last.terminated.as_ref()));
+        match (&state.waiting, ended) {
+            (Some(waiting), _) if waiting.message.is_some() => waiting.message.clone(),
+            (_, Some(ended)) => Some(format!("the container ended with {}", ended.exit_code)),
+            _ => None,
+        }
+    });
+    let reason = match unscheduled {
+        Some(condition) => condition.message.clone(),
+        None => waiting.or(status.message),
     };
-    let separator = if words.is_empty() { "" } else { ", " };
-    (ready || phase == "Succeeded", format!("{phase}{separator}{words}"))
+    let word = status_word(object);
+    let words = match reason.filter(|_| !ready && !done) {
+        Some(reason) => format!("{word}, {reason}"),
+        None => word,
+    };
+    (ready || done, words)
+}
+
+/// The cell of the column STATUS, which needs no point in time.
+fn status_word(object: &Object) -> String {
+    let kind = object.kind();
+    let place = (kind.columns)().iter().position(|column| column.name == "Status");
+    let cells = (kind.row)(object, Timestamp::UNIX_EPOCH);
+    let cell = place.and_then(|place| cells.get(place));
+    cell.map(ToString::to_string).unwrap_or_default()
 }
 
 /// Reads a duration as Go's `time.ParseDuration` does, as far as whole numbers go: `1h30m`.
