@@ -32,15 +32,17 @@ spec:
 
 const INTERACTIVE_MS = 3000;
 
-test("three nodes are ready within three seconds of opening the page", withPage(tall, async (page) => {
+const unopened = { ...tall, opened: false };
+
+test("three nodes are ready within three seconds of opening the page", withPage(unopened, async (page) => {
   const times = [];
   // The best of three, so that a busy machine does not fail it: it is the page that is measured.
   for (let load = 0; load < 3 && !(Math.min(...times) < INTERACTIVE_MS); load += 1) {
-    await page.goto(site, { waitUntil: "commit" });
+    await page.goto(site);
     await booted(page);
-    times.push(await page.evaluate(() => performance.now()));
+    times.push(Math.round(await page.evaluate(() => performance.now())));
   }
-  console.log(`page to interactive cluster: ${times.map(Math.round).join(", ")} ms`);
+  console.log(`page to interactive cluster: ${times.join(", ")} ms`);
   assert.ok(Math.min(...times) < INTERACTIVE_MS, `${times} ms`);
   assert.equal((await map(page)).nodes, 3);
   await list(page, "nodes");

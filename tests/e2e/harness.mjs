@@ -54,7 +54,7 @@ after(async () => {
  * threw one, broke the content security policy, or asked another host for something.
  */
 export function withPage(options, body) {
-  const { viewport, colorScheme, locale, path, allowedErrors = [] } = options;
+  const { viewport, colorScheme, locale, opened = true, allowedErrors = [] } = options;
   return async (t) => {
     const context = await browser.newContext({
       viewport: viewport ?? { width: 1280, height: 800 },
@@ -80,7 +80,7 @@ export function withPage(options, body) {
       if (!own) note(`asks another host: ${url}`);
     });
     try {
-      await page.goto(new URL(path ?? "", site).href, { waitUntil: "load" });
+      if (opened) await page.goto(site, { waitUntil: "load" });
       await body(page, t);
     } catch (error) {
       await screenshot(page, `failed ${t.name}`);

@@ -29,12 +29,13 @@ export async function apply(page, text) {
 
 /** Presses Apply or Delete in the editor and returns what the page says of it. */
 export async function press(page, button) {
-  const lines = page.getByTestId("outcome").locator("li");
-  // The answer may read like the one before it: the elements of that one are marked.
-  await lines.evaluateAll((old) => old.forEach((line) => line.classList.add("of-earlier")));
+  const outcome = page.getByTestId("outcome");
+  // The answer may read like the one before it: their requests' numbers tell them apart.
+  const before = await outcome.getAttribute("data-request");
   await page.getByTestId(button).click();
-  await page.getByTestId("outcome").locator("li:not(.of-earlier)").first().waitFor();
-  return lines.evaluateAll((all) => all.map((line) => line.innerText.trim()));
+  await eventually(async () => (await outcome.getAttribute("data-request")) !== before, true);
+  const lines = await outcome.locator("li").allInnerTexts();
+  return lines.map((line) => line.trim());
 }
 
 /** Opens one of the object lists. */

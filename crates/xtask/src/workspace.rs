@@ -29,10 +29,10 @@ pub struct Package {
 impl Workspace {
     /// Asks cargo.
     pub fn load() -> Result<Self> {
-        let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let here = if here.is_dir() { here } else { Path::new(".") };
+        // As it is now, not as it was when this was compiled: worktrees may share one build.
+        let here = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| ".".into());
         let arguments = ["metadata", "--format-version", "1", "--no-deps"];
-        let text = process::output(&mut process::cargo(here, &arguments))?;
+        let text = process::output(&mut process::cargo(Path::new(&here), &arguments))?;
         let metadata: Value = serde_json::from_str(&text).context("cargo metadata")?;
         let packages = metadata["packages"].as_array().context("cargo metadata: no packages")?;
         Ok(Self {

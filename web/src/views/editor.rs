@@ -235,7 +235,8 @@ fn outcome(
         }
     };
     html! {
-        <div class="outcome" role="status" data-testid="outcome">
+        <div class="outcome" role="status" data-testid="outcome"
+            data-request={result.id.to_string()}>
             <ul>
                 { for result.problems.iter().map(problem) }
                 { for result.done.iter().map(done) }
