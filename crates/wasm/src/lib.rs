@@ -103,24 +103,20 @@ pub fn bench(name: &str) -> Option<String> {
     cluster::bench::run(name, &now_ms).map(|result| result.to_json())
 }
 
+#[cfg(target_arch = "wasm32")]
+#[wasm_bindgen]
+extern "C" {
+    // Called by its path, not through an object: an object would be a JavaScript handle that
+    // stays in the engine's memory, and a copy of that memory must work in another instance.
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn performance_now() -> f64;
+}
+
 /// Milliseconds of a clock that only goes forward.
 fn now_ms() -> f64 {
     #[cfg(target_arch = "wasm32")]
     {
-        use wasm_bindgen::{JsCast as _, JsValue};
-        let global = js_sys::global();
-        let performance = js_sys::Reflect::get(&global, &JsValue::from_str("performance"));
-        let now = performance
-            .as_ref()
-            .ok()
-            .and_then(|performance| js_sys::Reflect::get(performance, &"now".into()).ok())
-            .and_then(|now| now.dyn_into::<js_sys::Function>().ok());
-        match (performance, now) {
-            (Ok(performance), Some(now)) => {
-                now.call0(&performance).ok().and_then(|value| value.as_f64()).unwrap_or(0.0)
-            }
-            _ => js_sys::Date::now(),
-        }
+        performance_now()
     }
     #[cfg(not(target_arch = "wasm32"))]
     {

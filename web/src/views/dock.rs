@@ -95,8 +95,10 @@ fn kinds(tables: &Tables, shown: &Tab, choose: &Callback<Tab>, strings: &'static
     };
     let own_is_chosen = own.contains(shown);
     html! {
-        <div class="tabs" role="tablist" aria-label={strings.objects}>
-            { for own.iter().map(button) }
+        <div class="tabs">
+            <div class="tab-list" role="tablist" aria-label={strings.objects}>
+                { for own.iter().map(button) }
+            </div>
             if !others.is_empty() {
                 <select class={classes!("tab", "more-kinds", (!own_is_chosen).then_some("chosen"))}
                     aria-label={strings.more_kinds} {onchange} data-testid="tab-more">
