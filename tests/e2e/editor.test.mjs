@@ -81,6 +81,19 @@ for (const [what, text, words] of refused) {
   }));
 }
 
+test("a text of four megabytes is refused and changes nothing", withPage(tall, async (page) => {
+  await booted(page);
+  const line = `  key: ${"x".repeat(1000)}\n`;
+  // Not typed: Chromium's own typing of so much text takes minutes.
+  await page.getByTestId("editor").evaluate((area, text) => {
+    area.value = text;
+    area.dispatchEvent(new InputEvent("input", { bubbles: true }));
+  }, configMap("huge", `data:\n${line.repeat(4200)}`));
+  const problems = await press(page, "apply");
+  assert.equal(await page.getByTestId("done").count(), 0);
+  assert.match(problems.join("\n"), /3 MiB|large|limit|bytes/i);
+}));
+
 test("Ctrl+Enter applies and Escape leaves the editor", withPage(tall, async (page) => {
   await booted(page);
   const editor = page.getByRole("textbox", { name: "Manifest in YAML" });

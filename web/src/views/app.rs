@@ -27,6 +27,8 @@ const SEED: u64 = 1;
 const NODES: u32 = 3;
 /// How long 'run until quiet' goes on at most: a virtual hour.
 const QUIET_BOUND_MS: i64 = 3_600_000;
+/// A longer text is not kept over a reload: writing it at every keystroke would be felt.
+const REMEMBERED: usize = 300_000;
 /// A worker that breaks this often without a batch between is not started again by itself.
 const MOST_TRAPS: u32 = 3;
 
@@ -345,7 +347,9 @@ impl App {
         match intent {
             Intent::Send(command) => self.say(command, Origin::Button),
             Intent::Edit(text) => {
-                browser::remember("manifest", &text);
+                if text.len() <= REMEMBERED {
+                    browser::remember("manifest", &text);
+                }
                 self.text = text;
             }
             Intent::Apply if !self.journal.editor_waits() => {

@@ -463,7 +463,12 @@ impl ClusterMap {
         let rects: Vec<Rect> = order.iter().map(|(_, rect)| *rect).collect();
         let current = order.iter().position(|(target, _)| Some(target) == self.focused.as_ref());
         let next = match current {
-            Some(index) => step(&rects[index], &rects, direction).unwrap_or(index),
+            Some(index) => step(&rects[index], &rects, direction).unwrap_or(match direction {
+                // At the end of a row, on in reading order.
+                Direction::Right => index + 1,
+                Direction::Left => index.saturating_sub(1),
+                Direction::Up | Direction::Down => index,
+            }),
             None => 0,
         };
         if let Some((target, rect)) = order.get(next) {

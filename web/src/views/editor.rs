@@ -17,6 +17,8 @@ use crate::strings::{Language, Strings};
 
 /// Above this many lines the text is not coloured: a keystroke must stay fast.
 const COLOURED_LINES: usize = 800;
+/// Above this many bytes there is only the textarea.
+const LARGE: usize = 200_000;
 const LINE_HEIGHT: f64 = 20.0;
 
 /// Properties of [`Editor`].
@@ -51,6 +53,7 @@ pub fn Editor(props: &EditorProps) -> Html {
     let send = &props.send;
     let problems = props.result.as_ref().map(|result| result.problems.as_slice());
     let marks = marks(problems.unwrap_or_default());
+    let large = props.text.len() > LARGE;
     html! {
         <>
             <header class="panel-head">
@@ -62,10 +65,10 @@ pub fn Editor(props: &EditorProps) -> Html {
                 { icon_button(Icon::Close, strings.close, "", "sheet-close",
                     say(send, Intent::Sheet(super::Sheet::Editor))) }
             </header>
-            <div class="code" ref={scroller}>
-                { gutter(props.text.split('\n').count(), &marks) }
+            <div class={classes!("code", large.then_some("large"))} ref={scroller}>
+                if !large { { gutter(props.text.split('\n').count(), &marks) } }
                 <div class="code-cell">
-                    <Coloured text={props.text.clone()} />
+                    if !large { <Coloured text={props.text.clone()} /> }
                     { text_area(&props.text, area, strings, send) }
                 </div>
             </div>
@@ -237,7 +240,7 @@ fn outcome(
     html! {
         <div class="outcome" role="status" data-testid="outcome"
             data-request={result.id.to_string()}>
-            <ul>
+            <ul key={result.id}>
                 { for result.problems.iter().map(problem) }
                 { for result.done.iter().map(done) }
             </ul>
