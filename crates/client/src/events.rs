@@ -3,12 +3,11 @@
 //!
 //! Upstream: client-go/tools/record/{event.go,events_cache.go}
 
-use std::collections::BTreeMap;
-
 use api::openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use api::{Kinded, Resource};
 use apiserver::Identity;
+use imbl::OrdMap;
 use sim::{Digest, Digestible, Duration, Time};
 
 use crate::Context;
@@ -19,6 +18,9 @@ const AGGREGATE_INTERVAL: Duration = Duration::from_secs(600);
 /// How many events about one object may come at once, and how often one more may.
 const SPAM_BURST: u64 = 25;
 const SPAM_REFILL: Duration = Duration::from_secs(300);
+/// How much the recorder remembers of each sort; then it forgets the older half.
+/// Upstream: maxLruCacheEntries.
+const MAX_ENTRIES: usize = 4096;
 const AGGREGATE_PREFIX: &str = "(combined from similar events): ";
 
 /// Whether an event is worth a warning.
@@ -62,6 +64,7 @@ struct Recorded {
     name: String,
     namespace: String,
     count: i32,
+    last: Time,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -81,9 +84,26 @@ struct Bucket {
 pub struct EventRecorder {
     identity: Identity,
     source: EventSource,
-    recorded: BTreeMap<String, Recorded>,
-    similar: BTreeMap<String, Similar>,
-    buckets: BTreeMap<String, Bucket>,
+    recorded: OrdMap<String, Recorded>,
+    similar: OrdMap<String, Similar>,
+    buckets: OrdMap<String, Bucket>,
+    /// How many Events were made, so that no two have one name.
+    made: u64,
+}
+
+/// Forgets the older half when there is too much to remember.
+fn forget_older<V: Clone>(map: &mut OrdMap<String, V>, last: impl Fn(&V) -> Time) {
+    if map.len() <= MAX_ENTRIES {
+        return;
+    }
+    let mut times: Vec<Time> = map.values().map(&last).collect();
+    times.sort_unstable();
+    let middle = times.get(times.len() / 2).copied().unwrap_or_default();
+    *map = map
+        .iter()
+        .filter(|(_, v)| last(v) >= middle)
+        .map(|(k, v)| (k.clone(), v.clone()))
+        .collect();
 }
 
 impl EventRecorder {
@@ -96,9 +116,10 @@ impl EventRecorder {
         EventRecorder {
             identity,
             source,
-            recorded: BTreeMap::new(),
-            similar: BTreeMap::new(),
-            buckets: BTreeMap::new(),
+            recorded: OrdMap::new(),
+            similar: OrdMap::new(),
+            buckets: OrdMap::new(),
+            made: 0,
         }
     }
 
@@ -121,6 +142,7 @@ impl EventRecorder {
         match self.recorded.get_mut(&key) {
             Some(recorded) => {
                 recorded.count += 1;
+                recorded.last = cx.now;
                 let (count, timestamp) = (recorded.count, cx.timestamp());
                 let (name, namespace) = (recorded.name.clone(), recorded.namespace.clone());
                 let patched = cx.api::<Event>(&self.identity, &namespace).patch(&name, {
@@ -183,9 +205,9 @@ impl EventRecorder {
         // An event about a cluster-scoped object goes to the namespace default.
         let namespace = about.namespace.clone().filter(|namespace| !namespace.is_empty());
         let namespace = namespace.unwrap_or_else(|| "default".to_string());
-        let nanoseconds = cx.clock.epoch_seconds().unsigned_abs() * 1_000_000_000
-            + cx.now.as_nanos()
-            + u64::try_from(self.recorded.len()).unwrap_or(0);
+        let nanoseconds =
+            cx.clock.epoch_seconds().unsigned_abs() * 1_000_000_000 + cx.now.as_nanos() + self.made;
+        self.made += 1;
         let name = format!("{}.{nanoseconds:x}", about.name.as_deref().unwrap_or_default());
         let event = Event {
             metadata: ObjectMeta {
@@ -206,7 +228,10 @@ impl EventRecorder {
             ..Event::default()
         };
         if cx.api::<Event>(&self.identity, &namespace).create(event).is_ok() {
-            self.recorded.insert(key, Recorded { name, namespace, count: 1 });
+            self.recorded.insert(key, Recorded { name, namespace, count: 1, last: cx.now });
+            forget_older(&mut self.recorded, |recorded| recorded.last);
+            forget_older(&mut self.similar, |similar| similar.last);
+            forget_older(&mut self.buckets, |bucket| bucket.refilled);
         }
     }
 }
@@ -226,6 +251,7 @@ fn object_key(about: &ObjectReference) -> String {
 
 impl Digestible for EventRecorder {
     fn digest(&self, digest: &mut Digest) {
+        digest.u64(self.made);
         digest.u64(self.recorded.len() as u64);
         for (key, recorded) in &self.recorded {
             digest.str(key);
