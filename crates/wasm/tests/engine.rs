@@ -36,9 +36,11 @@ fn messages(engine: &mut Engine) -> Vec<Message> {
     bytes.map(|it| protocol::decode(&it).expect("it speaks the protocol")).unwrap_or_default()
 }
 
+/// A cluster whose time does not follow the wall clock: only `advance` moves it.
 fn booted(seed: u64) -> Engine {
     let mut engine = Engine::new();
     command(&mut engine, Command::Boot { seed, nodes: 3 });
+    command(&mut engine, Command::Pause);
     engine.advance(30_000.0);
     command(&mut engine, Command::Apply { text: MANIFEST.to_string() });
     engine
