@@ -10,14 +10,15 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The layers, lowest first. A crate depends only on crates of lower layers, never on a peer.
-const LAYERS: [&[&str]; 13] = [
+const LAYERS: [&[&str]; 14] = [
     &["sim", "protocol", "trace"],
     &["api"],
     &["component-helpers"],
     &["etcd"],
     &["apiserver"],
-    &["client", "runtime"],
-    &["shell", "network", "storage"],
+    &["client", "network"],
+    &["runtime"],
+    &["shell", "storage"],
     &["kubectl", "controllers", "scheduler", "kubelet"],
     &["images"],
     &["cluster"],

@@ -52,6 +52,18 @@ pub struct Context<'a> {
 }
 
 impl Context<'_> {
+    /// The same context for a while, to hand on within a value.
+    pub fn reborrow(&mut self) -> Context<'_> {
+        Context {
+            now: self.now,
+            clock: self.clock,
+            owner: self.owner,
+            server: self.server,
+            streams: self.streams,
+            trace: self.trace,
+        }
+    }
+
     /// Requests for one kind in one namespace (empty for cluster-scoped kinds), as `identity`.
     pub fn api<'c, T: Kinded>(&'c mut self, identity: &Identity, namespace: &str) -> Api<'c, T> {
         Api::new(self.server, self.trace, self.now, identity.clone(), namespace)

@@ -93,7 +93,7 @@ impl Process for Nginx {
                 Self::notice(io, "exit");
                 Flow::Exit(0)
             }
-            ProcessEvent::Timer | ProcessEvent::Signal(_) => Flow::Continue,
+            _ => Flow::Continue,
         }
     }
 

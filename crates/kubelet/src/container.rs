@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::openapi::api::core::v1::Container;
+use client::Context;
+use network::{Machine, NamespaceId, Owner, Sockets};
 use runtime::{
     ContainerLog, Environment, Files, Flow, Image, Io, Process, ProcessEvent, Request, Response,
     Signal, Volume,
 };
-use sim::{Clock, Digest, Digestible, Stream, Time};
+use sim::{Digest, Digestible, Time};
 
 use crate::backoff::Backoff;
 use crate::prober::ProbeState;
@@ -72,11 +74,12 @@ pub(crate) struct Blueprint {
     pub(crate) files: Files,
 }
 
-/// The time and chance that a process sees.
+/// What a process sees of its machine.
 pub(crate) struct World<'a> {
     pub(crate) now: Time,
-    pub(crate) clock: Clock,
-    pub(crate) random: &'a mut Stream,
+    pub(crate) cx: Context<'a>,
+    pub(crate) stream: &'a str,
+    pub(crate) machine: &'a mut Machine,
     /// The pod's volumes.
     pub(crate) volumes: &'a mut BTreeMap<String, Volume>,
 }
@@ -168,11 +171,18 @@ impl Instance {
         self.files.load(world.volumes);
         let mut io = Io {
             now: world.now,
-            clock: world.clock,
+            clock: world.cx.clock,
             environment: &self.environment,
             files: &mut self.files,
             log: &mut self.log,
-            random: world.random,
+            network: Sockets {
+                machine: world.machine,
+                namespace: NamespaceId::HOST,
+                owner: Owner(0),
+                now: world.now,
+            },
+            cx: world.cx.reborrow(),
+            stream: world.stream,
         };
         let result = act(process, &mut io);
         self.files.store(world.volumes);

@@ -6,6 +6,7 @@
 use api::openapi::api::core::v1::{Container, HTTPGetAction, LifecycleHandler};
 use api::openapi::apimachinery::pkg::util::intstr::IntOrString;
 use client::Context;
+use network::{NamespaceId, Owner, Sockets};
 use runtime::{ContainerLog, Environment, Flow, Io, ProcessEvent, Request, Response};
 use sim::Duration;
 
@@ -46,7 +47,7 @@ impl PodWorker {
     /// The container runtime's words, when there is no such command.
     pub(crate) fn execute(
         &mut self,
-        node: &Node,
+        node: &mut Node,
         cx: &mut Context<'_>,
         place: usize,
         (command, limit): (&[String], Duration),
@@ -79,7 +80,14 @@ impl PodWorker {
                 environment: &environment,
                 files: &mut instance.files,
                 log: &mut log,
-                random: node.random(cx),
+                network: Sockets {
+                    machine: &mut node.network,
+                    namespace: NamespaceId::HOST,
+                    owner: Owner(0),
+                    now,
+                },
+                stream: &node.stream,
+                cx: cx.reborrow(),
             };
             match process.on(event, &mut io) {
                 Flow::Exit(exit) => {
@@ -99,7 +107,7 @@ impl PodWorker {
     /// Sends a request to a port of the pod. The containers of a pod share its network.
     pub(crate) fn request(
         &mut self,
-        node: &Node,
+        node: &mut Node,
         cx: &mut Context<'_>,
         request: &Request<'_>,
     ) -> Option<Response> {
@@ -115,7 +123,7 @@ impl PodWorker {
     /// What went wrong, in the kubelet's words.
     pub(crate) fn run_hook(
         &mut self,
-        node: &Node,
+        node: &mut Node,
         cx: &mut Context<'_>,
         place: usize,
         (handler, limit): (&LifecycleHandler, Duration),
@@ -150,7 +158,7 @@ impl PodWorker {
     /// The HTTP client's words, when nobody answers.
     pub(crate) fn http_get(
         &mut self,
-        node: &Node,
+        node: &mut Node,
         cx: &mut Context<'_>,
         container: &Container,
         action: &HTTPGetAction,

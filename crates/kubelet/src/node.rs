@@ -4,6 +4,7 @@
 //! Upstream: pkg/kubelet/kubelet_node_status.go, pkg/kubelet/nodestatus/setters.go,
 //! staging/src/k8s.io/component-helpers/apimachinery/lease/controller.go.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use api::openapi::api::coordination::v1::{Lease, LeaseSpec};
@@ -11,6 +12,7 @@ use api::openapi::api::core::v1::{Node as NodeObject, ObjectReference};
 use api::openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use apiserver::Identity;
 use client::{Context, EventRecorder, EventType};
+use network::{Cidr, Machine, MachineOptions};
 use runtime::{ImageCatalogue, ImageReference};
 use sim::{Digest, Digestible, Duration, Stream, Time};
 
@@ -45,11 +47,13 @@ pub(crate) struct Node {
     pub(crate) recorder: EventRecorder,
     pub(crate) images: ImageService,
     pub(crate) addresses: AddressPool,
+    /// The machine's network.
+    pub(crate) network: Machine,
     /// Whether images came or went since the last report.
     pub(crate) images_changed: bool,
     /// The object as the kubelet knows it.
     pub(crate) object: Option<Arc<NodeObject>>,
-    stream: String,
+    pub(crate) stream: String,
     facts: Option<Facts>,
     relist_offset: Duration,
     network_ready_at: Time,
@@ -67,6 +71,13 @@ impl Node {
         Node {
             recorder: EventRecorder::new(identity.clone(), "kubelet", Some(&spec.name)),
             addresses: AddressPool::new(&spec.pod_cidr),
+            network: Machine::new(MachineOptions {
+                name: spec.name.clone(),
+                address: Cidr {
+                    address: spec.address.parse().unwrap_or(Ipv4Addr::LOCALHOST),
+                    prefix: 16,
+                },
+            }),
             images: ImageService::new(catalogue),
             stream: format!("kubelet/{}", spec.name),
             images_changed: false,
@@ -332,14 +343,15 @@ impl Node {
 
     /// What a program sees of the world.
     pub(crate) fn world<'c>(
-        &self,
+        &'c mut self,
         cx: &'c mut Context<'_>,
         volumes: &'c mut VolumeState,
     ) -> World<'c> {
         World {
             now: cx.now,
-            clock: cx.clock,
-            random: cx.streams.named(&self.stream),
+            cx: cx.reborrow(),
+            stream: &self.stream,
+            machine: &mut self.network,
             volumes: &mut volumes.mounted,
         }
     }

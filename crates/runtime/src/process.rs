@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use client::Context;
+use network::{SocketEvent, SocketId, Sockets};
 use sim::{Clock, Digest, Digestible, Stream, Time};
 
 use crate::{ContainerLog, Files, OutputStream};
@@ -16,6 +18,12 @@ pub trait Process: fmt::Debug + Send + Sync {
     fn serve(&mut self, request: &Request<'_>, io: &mut Io<'_>) -> Option<Response> {
         let _ = (request, io);
         None
+    }
+
+    /// Whether it watches the API server: then it is told whenever a watch of its machine has
+    /// something to deliver.
+    fn watches(&self) -> bool {
+        false
     }
 
     /// A copy of the process as it stands.
@@ -50,7 +58,7 @@ pub struct Response {
 }
 
 /// What a process is told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ProcessEvent {
     /// It begins.
     Started,
@@ -58,6 +66,10 @@ pub enum ProcessEvent {
     Timer,
     /// It received a signal. `SIGKILL` is never delivered: the process is simply gone.
     Signal(Signal),
+    /// Something happened to one of its sockets.
+    Socket(SocketId, SocketEvent),
+    /// One of its watches may have something to take.
+    Delivered,
 }
 
 /// A Unix signal.
@@ -162,11 +174,20 @@ pub struct Io<'a> {
     pub files: &'a mut Files,
     /// Where its output goes.
     pub log: &'a mut ContainerLog,
-    /// Random numbers.
-    pub random: &'a mut Stream,
+    /// The network from where it runs.
+    pub network: Sockets<'a>,
+    /// The API server, for programs that are its clients; they name their own identity.
+    pub cx: Context<'a>,
+    /// The name of the stream that its random numbers come from.
+    pub stream: &'a str,
 }
 
 impl Io<'_> {
+    /// Random numbers of the machine it runs on.
+    pub fn random(&mut self) -> &mut Stream {
+        self.cx.streams.named(self.stream)
+    }
+
     /// Writes to standard output.
     pub fn stdout(&mut self, text: &str) {
         self.log.write(self.now, OutputStream::Stdout, text);

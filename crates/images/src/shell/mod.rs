@@ -313,6 +313,7 @@ impl Process for Shell {
             ProcessEvent::Started => self.begin(io),
             ProcessEvent::Timer => self.on_timer(io),
             ProcessEvent::Signal(signal) => self.on_signal(signal, io),
+            ProcessEvent::Socket(..) | ProcessEvent::Delivered => {}
         }
         self.proceed(io);
         match (self.finished, self.timer()) {

@@ -1,7 +1,10 @@
 //! Scripts, what they print and how they end.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
+use client::testing::TestCluster;
+use network::{Cidr, Machine, MachineOptions, NamespaceId, Owner, Sockets};
 use runtime::{ContainerLog, Environment, Files, Flow, Io, Process, ProcessEvent, Signal};
 use sim::{Clock, Duration, Stream, Time};
 
@@ -13,7 +16,8 @@ struct Bench {
     environment: Environment,
     files: Files,
     log: ContainerLog,
-    random: Stream,
+    cluster: TestCluster,
+    machine: Machine,
     now: Time,
     flow: Flow,
 }
@@ -32,7 +36,11 @@ impl Bench {
             environment,
             files: Files::new(),
             log: ContainerLog::new(),
-            random: Stream::new(1, "bench"),
+            cluster: TestCluster::new(),
+            machine: Machine::new(MachineOptions {
+                name: "box".to_string(),
+                address: Cidr::host(Ipv4Addr::LOCALHOST),
+            }),
             now: Time::ZERO,
             flow: Flow::Continue,
         };
@@ -51,7 +59,14 @@ impl Bench {
             environment: &self.environment,
             files: &mut self.files,
             log: &mut self.log,
-            random: &mut self.random,
+            network: Sockets {
+                machine: &mut self.machine,
+                namespace: NamespaceId::HOST,
+                owner: Owner(1),
+                now: self.now,
+            },
+            cx: self.cluster.context(0),
+            stream: "bench",
         };
         self.flow = self.process.on(event, &mut io);
     }

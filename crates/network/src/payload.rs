@@ -1,0 +1,167 @@
+//! What packets carry, structured; encoded to bytes only where somebody wants to see bytes.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use sim::{Digest, Digestible};
+
+/// What a segment or datagram carries. Cheap to clone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Payload {
+    /// Nothing.
+    #[default]
+    Empty,
+    /// Bytes as they are: what `nc`, redis or a database say.
+    Bytes(Arc<[u8]>),
+    /// An HTTP request; a gRPC call is one too (`content-type: application/grpc`).
+    HttpRequest(Arc<HttpRequest>),
+    /// An HTTP response.
+    HttpResponse(Arc<HttpResponse>),
+    /// A question to or an answer of a name server.
+    Dns(Arc<DnsMessage>),
+}
+
+/// An HTTP request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// `GET`
+    pub method: String,
+    /// With its query: `/cart?id=1`.
+    pub path: String,
+    /// By lower-case name.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: String,
+}
+
+/// An HTTP response.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HttpResponse {
+    /// 200, 404 …
+    pub status: u16,
+    /// By lower-case name.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: String,
+}
+
+/// A DNS message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsMessage {
+    /// Ties an answer to its question.
+    pub id: u16,
+    /// Whether it is an answer.
+    pub is_response: bool,
+    /// 0 NOERROR, 2 SERVFAIL, 3 NXDOMAIN, 5 REFUSED.
+    pub code: u8,
+    /// Whether the server answers for its own zone.
+    pub authoritative: bool,
+    /// What is asked.
+    pub question: DnsQuestion,
+    /// The answers.
+    pub answers: Vec<DnsRecord>,
+}
+
+/// What is asked of a name server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DnsQuestion {
+    /// Fully qualified, with the dot at its end, in lower case.
+    pub name: String,
+    /// `A`, `AAAA`, `SRV`, `PTR`, `CNAME`, `TXT`.
+    pub record_type: String,
+}
+
+/// A record of an answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DnsRecord {
+    /// An address.
+    A {
+        /// Whose.
+        name: String,
+        /// Seconds to live.
+        ttl: u32,
+        /// The address.
+        address: Ipv4Addr,
+    },
+    /// Another name.
+    Cname {
+        /// Whose.
+        name: String,
+        /// Seconds to live.
+        ttl: u32,
+        /// The other name.
+        target: String,
+    },
+    /// Where a service is.
+    Srv {
+        /// Whose.
+        name: String,
+        /// Seconds to live.
+        ttl: u32,
+        /// Lower first.
+        priority: u16,
+        /// Share among equals.
+        weight: u16,
+        /// The port.
+        port: u16,
+        /// The host.
+        target: String,
+    },
+    /// The name of an address.
+    Ptr {
+        /// Whose.
+        name: String,
+        /// Seconds to live.
+        ttl: u32,
+        /// The name.
+        target: String,
+    },
+}
+
+impl Payload {
+    /// Whether there is nothing in it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        *self == Payload::Empty
+    }
+}
+
+fn digest_headers(digest: &mut Digest, headers: &BTreeMap<String, String>) {
+    digest.add(headers);
+}
+
+impl Digestible for Payload {
+    fn digest(&self, digest: &mut Digest) {
+        match self {
+            Payload::Empty => digest.u64(0),
+            Payload::Bytes(bytes) => {
+                digest.u64(1);
+                digest.u64(bytes.len() as u64);
+                for byte in bytes.iter() {
+                    digest.u64(u64::from(*byte));
+                }
+            }
+            Payload::HttpRequest(request) => {
+                digest.u64(2);
+                digest.str(&request.method);
+                digest.str(&request.path);
+                digest_headers(digest, &request.headers);
+                digest.str(&request.body);
+            }
+            Payload::HttpResponse(response) => {
+                digest.u64(3);
+                digest.u64(u64::from(response.status));
+                digest_headers(digest, &response.headers);
+                digest.str(&response.body);
+            }
+            Payload::Dns(message) => {
+                digest.u64(4);
+                digest.u64(u64::from(message.id));
+                digest.bool(message.is_response);
+                digest.str(&message.question.name);
+                digest.u64(message.answers.len() as u64);
+            }
+        }
+    }
+}
