@@ -49,6 +49,12 @@ pub(crate) fn admit(pod: &Pod, is_static: bool, view: &NodeView<'_>) -> Result<(
             message: "Failed to admit pod as the OS field doesn't match node OS".to_string(),
         });
     }
+    if requires_app_armor(pod) {
+        return Err(Rejection {
+            reason: "AppArmor".to_string(),
+            message: "Cannot enforce AppArmor: AppArmor is not enabled on the host".to_string(),
+        });
+    }
     fits_resources(pod, view)?;
     if !matches_node(pod, view.node) {
         return Err(failed("NodeAffinity", "node(s) didn't match Pod's node affinity/selector"));
@@ -66,6 +72,17 @@ pub(crate) fn admit(pod: &Pod, is_static: bool, view: &NodeView<'_>) -> Result<(
         return Err(failed("TaintToleration", "node(s) had taints that the pod didn't tolerate"));
     }
     Ok(())
+}
+
+/// The nodes have no AppArmor, as those that are containers themselves do not.
+/// Upstream: pkg/security/apparmor/helpers.go, isRequired.
+fn requires_app_armor(pod: &Pod) -> bool {
+    let Some(spec) = &pod.spec else { return false };
+    let of_pod = spec.security_context.iter().filter_map(|it| it.app_armor_profile.as_ref());
+    let containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let own = containers
+        .filter_map(|container| container.security_context.as_ref()?.app_armor_profile.as_ref());
+    of_pod.chain(own).any(|profile| profile.type_ != "Unconfined")
 }
 
 fn fits_resources(pod: &Pod, view: &NodeView<'_>) -> Result<(), Rejection> {

@@ -279,6 +279,12 @@ impl PodWorker {
                 return self.fail(place, None);
             }
         };
+        if let Err(message) = self.seccomp(&container) {
+            let event = format!("Error: {message}");
+            self.event(node, cx, Some(place), (EventType::Warning, "Failed", &event));
+            self.set_failure(place, "CreateContainerError", &message);
+            return self.fail(place, None);
+        }
         let attempt = self.containers.get(place).and_then(|record| record.current.as_ref());
         let blueprint = Blueprint {
             id: node.container_id(cx),
@@ -315,6 +321,26 @@ impl PodWorker {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The nodes hold no seccomp profiles of their own, so none can be loaded.
+    /// Upstream: containerd, pkg/cri/server/container_create_linux.go, generateSeccompSpecOpts.
+    fn seccomp(&self, container: &Container) -> Result<(), String> {
+        let of_pod = self.pod.spec.as_ref().and_then(|spec| spec.security_context.as_ref());
+        let own = container.security_context.as_ref();
+        if own.is_some_and(|context| context.privileged == Some(true)) {
+            return Ok(());
+        }
+        let profile = own
+            .and_then(|context| context.seccomp_profile.as_ref())
+            .or(of_pod.and_then(|context| context.seccomp_profile.as_ref()))
+            .and_then(|profile| profile.localhost_profile.as_deref());
+        let Some(profile) = profile else { return Ok(()) };
+        let path = format!("/var/lib/kubelet/seccomp/{profile}");
+        Err(format!(
+            "failed to create containerd container: cannot load seccomp profile {path:?}: open \
+             {path}: no such file or directory"
+        ))
     }
 
     fn start_program(&mut self, node: &mut Node, cx: &mut Context<'_>, place: usize) -> Progress {

@@ -140,10 +140,20 @@ impl PodWorker {
         }
         let mut contents = Contents::new();
         let sources = volume.projected.iter().flat_map(|p| p.sources.iter().flatten());
+        // One source that fails does not hide what else is missing.
+        // Upstream: pkg/volume/projected/projected.go, collectData.
+        let mut errors = Vec::new();
         for source in sources {
-            contents.extend(self.projection(node, cx, source)?);
+            match self.projection(node, cx, source) {
+                Ok(files) => contents.extend(files),
+                Err(error) => errors.push(error),
+            }
         }
-        Ok(contents)
+        match errors.as_slice() {
+            [] => Ok(contents),
+            [error] => Err(error.clone()),
+            _ => Err(format!("[{}]", errors.join(", "))),
+        }
     }
 
     fn projection(

@@ -61,6 +61,7 @@ impl Strategy for Pods {
         object.spec.iter_mut().for_each(super::disabled::pod_spec);
         prepare::apply_scheduling_gated_condition(object);
         prepare::merge_label_keys(object);
+        prepare::apply_app_armor_annotations(object);
     }
 
     fn prepare_for_update(new: &mut Pod, old: &Pod) {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{Pod, PodAffinityTerm, PodCondition};
+use k8s_openapi::api::core::v1::{AppArmorProfile, Pod, PodAffinityTerm, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
 
 type Labels = BTreeMap<String, String>;
@@ -77,6 +77,46 @@ fn add_requirements<'a>(
         };
         selector.match_expressions.get_or_insert_default().push(requirement);
     }
+}
+
+/// What an annotation said of a container's AppArmor profile before there was a field for it.
+const APP_ARMOR_ANNOTATION: &str = "container.apparmor.security.beta.kubernetes.io/";
+
+/// Copies the deprecated annotations into the fields of the containers that have none.
+/// Upstream: applyAppArmorVersionSkew; pkg/api/pod/util.go, ApparmorFieldForAnnotation.
+pub(super) fn apply_app_armor_annotations(pod: &mut Pod) {
+    let Some(annotations) = pod.metadata.annotations.as_ref() else { return };
+    let Some(spec) = pod.spec.as_mut() else { return };
+    if spec.os.as_ref().is_some_and(|os| os.name == "windows") {
+        return;
+    }
+    let of_pod = spec.security_context.as_ref().and_then(|it| it.app_armor_profile.clone());
+    for container in spec.init_containers.iter_mut().flatten().chain(&mut spec.containers) {
+        let annotation = annotations.get(&format!("{APP_ARMOR_ANNOTATION}{}", container.name));
+        let Some(profile) = annotation.and_then(|text| app_armor_profile(text)) else { continue };
+        let own = container.security_context.as_ref();
+        if own.is_some_and(|own| own.app_armor_profile.is_some())
+            || Some(&profile) == of_pod.as_ref()
+        {
+            continue;
+        }
+        container.security_context.get_or_insert_default().app_armor_profile = Some(profile);
+    }
+}
+
+fn app_armor_profile(annotation: &str) -> Option<AppArmorProfile> {
+    let (type_, localhost_profile) = match annotation {
+        "unconfined" => ("Unconfined", None),
+        "runtime/default" => ("RuntimeDefault", None),
+        _ => ("Localhost", Some(annotation.strip_prefix("localhost/")?)),
+    };
+    if localhost_profile.is_some_and(|name| name.trim().is_empty() || name.trim() != name) {
+        return None;
+    }
+    Some(AppArmorProfile {
+        localhost_profile: localhost_profile.map(str::to_string),
+        type_: type_.to_string(),
+    })
 }
 
 /// The quality of service was settled when the pod was created.
