@@ -8,6 +8,7 @@
 pub mod decode;
 mod defaults;
 pub mod duration;
+pub mod endpoints;
 pub mod field;
 pub mod fields;
 pub mod kind;
@@ -16,6 +17,7 @@ pub mod labels;
 pub mod object;
 pub mod patch;
 pub mod quantity;
+pub mod services;
 pub mod status;
 mod validation;
 pub mod yaml;

@@ -167,7 +167,8 @@ fn defaults_and_refusals_are_those_of_a_real_server() {
         for line in text.lines() {
             let entry: Value = serde_json::from_str(line).expect("JSON");
             let (request, response) = (&entry["request"], &entry["response"]);
-            if kind_of(request).is_none() {
+            // The server gives Services addresses: apiserver/tests/services.rs compares them.
+            if kind_of(request).is_none_or(|kind| kind.kind == "Service") {
                 continue;
             }
             let path = entry["path"].as_str().expect("a path");

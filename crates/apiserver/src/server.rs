@@ -14,6 +14,8 @@ use crate::admission::{self, AdmissionPlugin};
 use crate::audit::Audit;
 use crate::auth::authorize;
 use crate::expiry::Expiries;
+use crate::kubernetes_service::KubernetesService;
+use crate::services::Allocations;
 use crate::verbs::Operation;
 use crate::watch::{WatchCache, concerns};
 use crate::{
@@ -41,9 +43,11 @@ pub struct ApiServer {
     pub(crate) clock: Clock,
     pub(crate) uids: Stream,
     pub(crate) names: Stream,
+    pub(crate) services: Allocations,
     pub(crate) admission: Arc<[Arc<dyn AdmissionPlugin>]>,
     audit: Audit,
     expiries: Expiries,
+    pub(crate) kubernetes_service: Option<KubernetesService>,
     /// When to compact next, and up to which revision.
     compaction: (Time, u64),
     commits: Vec<Commit>,
@@ -74,9 +78,11 @@ impl ApiServer {
             clock,
             uids: Stream::new(seed, "kube-apiserver/uids"),
             names: Stream::new(seed, "kube-apiserver/names"),
+            services: Allocations::new(seed),
             admission: admission::chain(),
             audit: Audit::default(),
             expiries: Expiries::default(),
+            kubernetes_service: None,
             compaction: (Time::ZERO + COMPACTION_INTERVAL, 1),
             commits: Vec::new(),
         }
@@ -92,7 +98,6 @@ impl ApiServer {
         trace: &mut Trace,
         request: Request,
     ) -> Result<Response, Status> {
-        self.audit.note(&request);
         let described = trace.is_on().then(|| describe(&request));
         let answer = self.answer(now, request);
         if let Some((user, verb, resource, object)) = described {
@@ -107,15 +112,16 @@ impl ApiServer {
         answer
     }
 
-    fn answer(&mut self, now: Time, request: Request) -> Result<Response, Status> {
+    pub(crate) fn answer(&mut self, now: Time, request: Request) -> Result<Response, Status> {
+        self.audit.note(&request);
         let kind = request.kind.get();
         authorize(&request.identity)?;
         // What leaves nothing in the store leaves nothing in the streams either.
-        let streams = (self.uids.clone(), self.names.clone());
+        let streams = (self.uids.clone(), self.names.clone(), self.services.draws.clone());
         let dry_run = request.dry_run;
         let answer = Operation { server: self, now, kind }.run(request);
         if dry_run || answer.is_err() {
-            (self.uids, self.names) = streams;
+            (self.uids, self.names, self.services.draws) = streams;
         }
         answer
     }
@@ -257,10 +263,12 @@ impl ApiServer {
     /// When the server next has something to do of its own accord.
     #[must_use]
     pub fn next_wake(&self) -> Time {
-        self.expiries.next().min(self.compaction.0)
+        let reconciled = self.kubernetes_service.as_ref().map_or(Time::MAX, |it| it.next);
+        self.expiries.next().min(self.compaction.0).min(reconciled)
     }
 
-    /// Does what is due: lets old Event objects expire, and compacts the store's history.
+    /// Does what is due: lets old Event objects expire, compacts the store's history, and sees
+    /// to the Service `kubernetes`.
     pub fn wake(&mut self, now: Time) {
         while let Some(key) = self.expiries.expired(now) {
             self.expiries.forget(&key);
@@ -274,6 +282,7 @@ impl ApiServer {
             self.etcd.compact(revision);
             self.compaction = (now + COMPACTION_INTERVAL, self.etcd.revision());
         }
+        self.reconcile_kubernetes_service(now);
     }
 
     /// Commits an object whose key must be at `expect`, gives it its resource version, and
@@ -314,6 +323,9 @@ impl ApiServer {
     }
 
     fn publish(&mut self, commit: Commit, revision: u64) {
+        if commit.kind == KindId::SERVICE {
+            self.services.changed(commit.old.as_ref(), commit.new.as_ref());
+        }
         let changed = (commit.old.clone(), commit.new.clone());
         self.cache.publish(commit.kind, (revision, commit.time), commit.key.clone(), changed);
         self.commits.push(commit);
@@ -330,6 +342,8 @@ impl ApiServer {
         digest.add(&self.cache);
         digest.add(&self.uids);
         digest.add(&self.names);
+        digest.add(&self.services);
+        digest.add(&self.kubernetes_service);
         digest.add(&self.compaction.0);
         digest.u64(self.compaction.1);
         digest.add(&self.expiries);

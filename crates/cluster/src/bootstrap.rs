@@ -15,8 +15,9 @@ use crate::NodeOptions;
 /// Upstream: pkg/controlplane/controller/systemnamespaces/system_namespaces_controller.go
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
-/// Makes the namespaces of a new cluster, as the API server itself does.
-pub(crate) fn namespaces(cx: &mut Context<'_>) {
+/// Makes the namespaces of a new cluster and the Service `kubernetes`, as the API server itself
+/// does. The server is on the first node, if there is one.
+pub(crate) fn objects_of_the_server(cx: &mut Context<'_>, server_node: Option<&NodeSpec>) {
     let identity = Identity::new("system:apiserver", &["system:masters"]);
     for name in NAMESPACES {
         let metadata = ObjectMeta { name: Some(name.to_string()), ..ObjectMeta::default() };
@@ -24,17 +25,24 @@ pub(crate) fn namespaces(cx: &mut Context<'_>) {
         let created = cx.api::<Namespace>(&identity, "").create(namespace);
         debug_assert!(created.is_ok(), "the store is empty, so nothing is in the way");
     }
+    if let Some(node) = server_node {
+        cx.server.advertise(cx.now, &node.address);
+    }
 }
 
-/// The kubelet of the node with that number, counted from 0.
-pub(crate) fn kubelet((node, number): (&NodeOptions, u32)) -> Kubelet {
-    let spec = NodeSpec {
+/// The node with that number, counted from 0.
+pub(crate) fn node_spec((node, number): (&NodeOptions, u32)) -> NodeSpec {
+    NodeSpec {
         cpu_milli: node.cpu_milli,
         memory_bytes: node.memory_bytes,
         pods: node.pods,
         ..NodeSpec::new(&node.name, number)
-    };
-    Kubelet::new(spec, Arc::new(images::Catalogue))
+    }
+}
+
+/// The kubelet of the node with that number, counted from 0.
+pub(crate) fn kubelet(node: (&NodeOptions, u32)) -> Kubelet {
+    Kubelet::new(node_spec(node), Arc::new(images::Catalogue))
 }
 
 /// When a component starts: the control plane at once, nodes one after the other, each a little

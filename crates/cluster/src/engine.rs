@@ -94,6 +94,7 @@ impl Cluster {
         let seed = options.seed;
         let kubelets: Vec<Arc<Kubelet>> =
             options.nodes.iter().zip(0..).map(bootstrap::kubelet).map(Arc::new).collect();
+        let server_node = options.nodes.first().map(|node| bootstrap::node_spec((node, 0)));
         let owners = 2 + kubelets.len();
         let lags = (0..owners).map(|owner| Stream::new(seed, &format!("watch/{owner}"))).collect();
         let mut cluster = Cluster {
@@ -115,7 +116,7 @@ impl Cluster {
             session: Session::new(options),
         };
         cluster.server.schedule_deliveries();
-        bootstrap::namespaces(&mut cluster.host_context());
+        bootstrap::objects_of_the_server(&mut cluster.host_context(), server_node.as_ref());
         cluster.after_command();
         for owner in (0..).take(owners) {
             let start = cluster.now + bootstrap::start_of(owner, &mut cluster.streams);

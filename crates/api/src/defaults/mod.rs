@@ -11,6 +11,7 @@ mod omitted;
 mod pod_resources;
 mod pod_spec;
 mod resources;
+mod services;
 mod volumes;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub(crate) use omitted::meta;
 pub(crate) use pod_resources::aggregate;
 pub(crate) use pod_spec::pod;
 pub(crate) use resources::resource_list;
+pub(crate) use services::{endpoint_slice, endpoints, service};
 
 /// Sets a text that is not set or empty.
 fn text(field: &mut Option<String>, default: &str) {

@@ -5,6 +5,8 @@ use crate::{Kind, KindId, Resource};
 mod config_map;
 mod deployment;
 mod disabled;
+mod endpoint_slice;
+mod endpoints;
 mod event;
 mod lease;
 mod namespace;
@@ -13,6 +15,7 @@ mod pod;
 mod printing;
 mod replica_set;
 mod secret;
+mod service;
 mod service_account;
 
 /// A typed kind of the table.
@@ -56,4 +59,7 @@ kinds! {
     DEPLOYMENT => deployment::Deployments,
     REPLICA_SET => replica_set::ReplicaSets,
     LEASE => lease::Leases,
+    SERVICE => service::Services,
+    ENDPOINTS => endpoints::EndpointsKind,
+    ENDPOINT_SLICE => endpoint_slice::EndpointSlices,
 }

@@ -15,6 +15,7 @@ mod claim;
 mod cluster;
 mod config;
 mod containers;
+mod endpoints;
 mod environment;
 mod ephemeral;
 mod meta;
@@ -30,6 +31,8 @@ mod records;
 mod resources;
 mod scheduling;
 mod security;
+mod service;
+mod service_addresses;
 mod spec_diff;
 mod spread;
 mod volume_sources;
@@ -47,9 +50,12 @@ pub(crate) use cluster::{
     service_account_update,
 };
 pub(crate) use config::{config_map, config_map_update, secret, secret_update};
+pub(crate) use endpoints::{endpoint_slice, endpoint_slice_update, endpoints, endpoints_update};
 pub(crate) use pod::{pod_create, pod_update};
 pub(crate) use pod_status::pod_status_update;
 pub(crate) use records::{event, lease, lease_update};
+pub(crate) use service::{service, service_status_update, service_update};
+pub(crate) use service_addresses::service_addresses;
 
 const IS_NEGATIVE: &str = "must be greater than or equal to 0";
 const IS_NOT_POSITIVE: &str = "must be greater than zero";

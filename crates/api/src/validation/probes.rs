@@ -106,7 +106,7 @@ fn http_get(action: &HTTPGetAction, path: &Path, errors: &mut ErrorList) {
 }
 
 /// Upstream: ValidatePortNumOrName.
-fn port(port: &IntOrString, path: &Path, errors: &mut ErrorList) {
+pub(super) fn port(port: &IntOrString, path: &Path, errors: &mut ErrorList) {
     match port {
         IntOrString::Int(number) => {
             let messages = names::port_number(*number).into_iter();

@@ -39,6 +39,7 @@ impl Operation<'_> {
         let kind = self.kind;
         let is_generated = needs_name(&object);
         self.fill_system_fields(&mut object);
+        self.server.services.create(&mut object, target.dry_run)?;
         (kind.prepare_for_create)(&mut object);
         if kind.has_generation {
             object.meta_mut().generation = Some(1);

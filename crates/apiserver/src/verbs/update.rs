@@ -59,6 +59,9 @@ impl Operation<'_> {
         let attributes = self.attributes(target, Verb::Update, Some(&old));
         self.admit(&attributes, Some(&mut new))?;
         self.check_version(&mut new, &old)?;
+        if target.subresource == Subresource::None {
+            self.server.services.update(&mut new, &old, target.dry_run)?;
+        }
         self.prepare(target, &mut new, &old);
         let mut errors = meta::validate_update(&new, &old);
         let of_kind = match target.subresource {

@@ -11,6 +11,7 @@ mod containers;
 mod objects;
 mod pod_updates;
 mod pods;
+mod services;
 mod volumes;
 
 /// An object of some kind, with its defaults.

@@ -1,0 +1,178 @@
+//! Endpoints in their canonical form: every address once for each set of ports, every set of
+//! addresses once with all its ports, and everything sorted.
+//!
+//! Upstream: pkg/api/endpoints/util.go and pkg/api/v1/endpoints/util.go
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset};
+
+/// What makes one address differ from another: the address and the object behind it.
+type AddressKey = (String, String);
+/// What makes one port differ from another.
+type PortKey = (String, i32, String, Option<String>);
+
+fn address_key(address: &EndpointAddress) -> AddressKey {
+    let uid = address.target_ref.as_ref().and_then(|target| target.uid.clone());
+    (address.ip.clone(), uid.unwrap_or_default())
+}
+
+fn port_key(port: &EndpointPort) -> PortKey {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    (text(&port.name), port.port, text(&port.protocol), port.app_protocol.clone())
+}
+
+#[derive(Default)]
+struct Addresses {
+    /// The address as it is given, and whether it is ready for every port seen.
+    by_key: BTreeMap<AddressKey, (EndpointAddress, BTreeMap<Option<PortKey>, bool>)>,
+    ports: BTreeMap<PortKey, EndpointPort>,
+}
+
+impl Addresses {
+    fn take(&mut self, address: EndpointAddress, is_ready: bool, ports: &[Option<PortKey>]) {
+        let key = address_key(&address);
+        let (_, ready) = self.by_key.entry(key).or_insert_with(|| (address, BTreeMap::new()));
+        for port in ports {
+            // An address that is not ready once is not ready, whatever else is said of it.
+            let known = ready.entry(port.clone()).or_insert(is_ready);
+            *known = *known && is_ready;
+        }
+    }
+}
+
+/// Packs subsets so that each set of addresses stands once, with all the ports that they have in
+/// common. Upstream: RepackSubsets.
+#[must_use]
+pub fn repack_subsets(subsets: Vec<EndpointSubset>) -> Vec<EndpointSubset> {
+    let mut all = Addresses::default();
+    for subset in subsets {
+        let ports: Vec<EndpointPort> = subset.ports.unwrap_or_default();
+        let mut keys: Vec<Option<PortKey>> = ports.iter().map(|it| Some(port_key(it))).collect();
+        if keys.is_empty() {
+            // Headless Services may have addresses without ports.
+            keys.push(None);
+        }
+        all.ports.extend(ports.into_iter().map(|port| (port_key(&port), port)));
+        for address in subset.addresses.into_iter().flatten() {
+            all.take(address, true, &keys);
+        }
+        for address in subset.not_ready_addresses.into_iter().flatten() {
+            all.take(address, false, &keys);
+        }
+    }
+    packed(all)
+}
+
+fn packed(all: Addresses) -> Vec<EndpointSubset> {
+    // Which addresses, ready or not, each port has.
+    let mut by_port: BTreeMap<Option<PortKey>, BTreeMap<AddressKey, bool>> = BTreeMap::new();
+    for (key, (_, ready)) in &all.by_key {
+        for (port, is_ready) in ready {
+            by_port.entry(port.clone()).or_default().insert(key.clone(), *is_ready);
+        }
+    }
+    // Which ports each set of addresses has.
+    let mut by_addresses: BTreeMap<BTreeMap<AddressKey, bool>, BTreeSet<PortKey>> = BTreeMap::new();
+    for (port, addresses) in by_port {
+        by_addresses.entry(addresses).or_default().extend(port);
+    }
+    let subset = |(addresses, ports): (BTreeMap<AddressKey, bool>, BTreeSet<PortKey>)| {
+        let of = |wanted: bool| {
+            let chosen = addresses.iter().filter(|(_, is_ready)| **is_ready == wanted);
+            let chosen = chosen.filter_map(|(key, _)| all.by_key.get(key));
+            let list: Vec<EndpointAddress> = chosen.map(|(address, _)| address.clone()).collect();
+            (!list.is_empty()).then_some(list)
+        };
+        let ports: Vec<EndpointPort> =
+            ports.iter().filter_map(|key| all.ports.get(key).cloned()).collect();
+        EndpointSubset {
+            addresses: of(true),
+            not_ready_addresses: of(false),
+            ports: (!ports.is_empty()).then_some(ports),
+        }
+    };
+    by_addresses.into_iter().map(subset).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn repacked(given: Value) -> Value {
+        let subsets: Vec<EndpointSubset> = serde_json::from_value(given).expect("subsets");
+        let again = repack_subsets(repack_subsets(subsets.clone()));
+        let once = repack_subsets(subsets);
+        assert_eq!(once, again);
+        serde_json::to_value(once).expect("JSON")
+    }
+
+    /// Upstream: pkg/api/endpoints/util_test.go, TestPackSubsets.
+    #[test]
+    fn pack_subsets() {
+        let ip = |ip: &str| json!({ "ip": ip });
+        let with_uid = |ip: &str, uid: &str| json!({"ip": ip, "targetRef": {"uid": uid}});
+        let p111 = || json!({"port": 111});
+        let p222 = || json!({"port": 222});
+        for (name, given, want) in [
+            ("empty everything", json!([{}]), json!([])),
+            ("empty ports", json!([{"ports": [p111()]}]), json!([])),
+            (
+                "one set, one ip, one port",
+                json!([{"addresses": [ip("1.2.3.4")], "ports": [p111()]}]),
+                json!([{"addresses": [ip("1.2.3.4")], "ports": [p111()]}]),
+            ),
+            (
+                "one set, one ip, no ports",
+                json!([{"addresses": [ip("1.2.3.4")]}]),
+                json!([{"addresses": [ip("1.2.3.4")]}]),
+            ),
+            (
+                "one set, one notReady ip, one port",
+                json!([{"notReadyAddresses": [ip("1.2.3.4")], "ports": [p111()]}]),
+                json!([{"notReadyAddresses": [ip("1.2.3.4")], "ports": [p111()]}]),
+            ),
+            (
+                "one set, one ip, two ports",
+                json!([{"addresses": [ip("1.2.3.4")], "ports": [p222(), p111()]}]),
+                json!([{"addresses": [ip("1.2.3.4")], "ports": [p111(), p222()]}]),
+            ),
+            (
+                "two sets, dup ip, dup port",
+                json!([{"addresses": [ip("1.2.3.4")], "ports": [p111()]},
+                    {"addresses": [ip("1.2.3.4")], "ports": [p111()]}]),
+                json!([{"addresses": [ip("1.2.3.4")], "ports": [p111()]}]),
+            ),
+            (
+                "two sets, dup ip with target ref",
+                json!([{"addresses": [with_uid("1.2.3.4", "uid-1")], "ports": [p111()]},
+                    {"addresses": [with_uid("1.2.3.4", "uid-2")], "ports": [p222()]}]),
+                json!([{"addresses": [with_uid("1.2.3.4", "uid-1")], "ports": [p111()]},
+                    {"addresses": [with_uid("1.2.3.4", "uid-2")], "ports": [p222()]}]),
+            ),
+            (
+                "two sets, dup ip, two ports (dup ip, readiness)",
+                json!([{"addresses": [ip("1.2.3.4")], "ports": [p111()]},
+                    {"notReadyAddresses": [ip("1.2.3.4")], "ports": [p111()]}]),
+                json!([{"notReadyAddresses": [ip("1.2.3.4")], "ports": [p111()]}]),
+            ),
+            (
+                "two sets, two ips, dup port",
+                json!([{"addresses": [ip("5.6.7.8")], "ports": [p111()]},
+                    {"addresses": [ip("1.2.3.4")], "ports": [p111()]}]),
+                json!([{"addresses": [ip("1.2.3.4"), ip("5.6.7.8")], "ports": [p111()]}]),
+            ),
+            (
+                "two sets, two ips, two ports",
+                json!([{"addresses": [ip("1.2.3.4")], "ports": [p111()]},
+                    {"addresses": [ip("5.6.7.8")], "ports": [p222()]}]),
+                json!([{"addresses": [ip("1.2.3.4")], "ports": [p111()]},
+                    {"addresses": [ip("5.6.7.8")], "ports": [p222()]}]),
+            ),
+        ] {
+            assert_eq!(repacked(given), want, "{name}");
+        }
+    }
+}
