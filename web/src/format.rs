@@ -75,9 +75,15 @@ pub fn speed(factor: f64) -> String {
     }
 }
 
+/// The nearest number between two bounds. Unlike `f64::clamp`, whose panic would print all three,
+/// it does not bring the code that prints floating-point numbers into the download.
+pub fn within(value: f64, low: f64, high: f64) -> f64 {
+    value.max(low).min(high)
+}
+
 /// How full something is, from 0 to 1.
 pub fn fraction(part: i64, whole: i64) -> f64 {
-    if whole <= 0 { 0.0 } else { (part as f64 / whole as f64).clamp(0.0, 1.0) }
+    if whole <= 0 { 0.0 } else { within(part as f64 / whole as f64, 0.0, 1.0) }
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! The static site: both wasm modules, their glue, everything in `static/`, and beside each file
 //! its brotli and gzip form. A file is written, and compressed again, only when it changed.
 
+use crate::bind::bind;
 use crate::workspace::Workspace;
 use crate::{process, setup};
 use anyhow::{Context, Result, bail};
@@ -9,7 +10,6 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use wasm_bindgen_cli_support::Bindgen;
 
 /// The wasm modules of the site: package, name in the site.
 pub const MODULES: [(&str, &str); 2] = [("web", "web"), ("wasm", "engine")];
@@ -24,14 +24,16 @@ pub enum Profile {
 }
 
 impl Profile {
-    fn name(self) -> &'static str {
+    /// Cargo's name of it.
+    pub fn name(self) -> &'static str {
         match self {
             Self::Wasm => "wasm",
             Self::Dev => "dev",
         }
     }
 
-    fn directory(self) -> &'static str {
+    /// Where cargo puts what it builds with it.
+    pub fn directory(self) -> &'static str {
         match self {
             Self::Wasm => "wasm",
             Self::Dev => "debug",
@@ -82,49 +84,8 @@ fn compile(workspace: &Workspace, profile: Profile) -> Result<()> {
     process::run(&mut process::cargo(&workspace.root, &arguments))
 }
 
-/// Runs wasm-bindgen over one module, unless its result for this very module is still there.
-fn bind(
-    workspace: &Workspace,
-    profile: Profile,
-    package: &str,
-    name: &str,
-) -> Result<BTreeMap<String, Vec<u8>>> {
-    let module = package.replace('-', "_");
-    let directory = workspace.target.join("wasm32-unknown-unknown").join(profile.directory());
-    let input = directory.join(format!("{module}.wasm"));
-    let output = workspace.target.join("xtask/bindgen").join(profile.name()).join(name);
-    let result = output.join(format!("{name}_bg.wasm"));
-    if !is_newer(&result, &input) || !is_newer(&result, &std::env::current_exe()?) {
-        process::announce(&format!("wasm-bindgen {name}"));
-        if output.exists() {
-            fs::remove_dir_all(&output).context("dist: cannot clear wasm-bindgen's output")?;
-        }
-        let keep_names = profile == Profile::Dev;
-        Bindgen::new()
-            .input_path(&input)
-            .out_name(name)
-            .web(true)?
-            .omit_default_module_path(false)
-            .typescript(false)
-            .remove_name_section(!keep_names)
-            .remove_producers_section(true)
-            .generate(&output)
-            .with_context(|| format!("wasm-bindgen over {}", workspace.relative(&input)))?;
-    }
-    let mut files = BTreeMap::new();
-    add_directory(&output, "", &mut files)?;
-    Ok(files)
-}
-
-fn is_newer(result: &Path, input: &Path) -> bool {
-    let modified = |path: &Path| fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    match (modified(result), modified(input)) {
-        (Some(result), Some(input)) => result > input,
-        _ => false,
-    }
-}
-
-fn add_directory(
+/// Adds every file below a directory, by its path in it after `prefix`.
+pub fn add_directory(
     directory: &Path,
     prefix: &str,
     files: &mut BTreeMap<String, Vec<u8>>,

@@ -5,6 +5,7 @@
 //! hold product behaviour, and no other crate may depend on it.
 
 mod bench;
+mod bind;
 mod dist;
 mod process;
 mod serve;

@@ -8,6 +8,7 @@ use web_sys::CanvasRenderingContext2d;
 
 use super::geometry::Point;
 use super::palette::Palette;
+use crate::format::within;
 
 /// Draws a glyph around a point. `progress` is how far the wait has come that belongs to the
 /// state (pull, back-off, grace), from 0 to 1.
@@ -21,7 +22,7 @@ pub fn glyph(
 ) {
     context.set_fill_style_str(palette.state(state));
     context.set_stroke_style_str(palette.state(state));
-    context.set_line_width((radius * 0.24).clamp(1.25, 3.0));
+    context.set_line_width(within(radius * 0.24, 1.25, 3.0));
     context.set_line_cap("round");
     match state {
         PodState::Unscheduled => dashed_ring(context, center, radius),
@@ -139,7 +140,7 @@ fn loop_arrow(
     // The countdown of the back-off: what is left of it, around the arrow.
     let left = 1.0 - progress.unwrap_or(0.0);
     context.begin_path();
-    arc(context, center, radius * 0.5, -FRAC_PI_2, -FRAC_PI_2 + TAU * left.clamp(0.2, 0.8));
+    arc(context, center, radius * 0.5, -FRAC_PI_2, -FRAC_PI_2 + TAU * within(left, 0.2, 0.8));
     context.stroke();
     let tip = [(-0.08, -0.82), (0.26, -0.5), (-0.08, -0.18)];
     line(context, center, radius, &tip);

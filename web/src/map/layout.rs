@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::geometry::{Point, Rect};
 use super::slots::Place;
+use crate::format::within;
 
 /// How large tiles are. Denser levels leave words away.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -196,7 +197,7 @@ impl Frame {
     fn body(&self, viewport: Viewport, tray: f64) -> f64 {
         let rows = self.rows as f64;
         let left = viewport.height - 2.0 * self.margin - tray - self.gap * rows;
-        (left / rows - self.head - self.padding).clamp(self.least_body, 420.0)
+        within(left / rows - self.head - self.padding, self.least_body, 420.0)
     }
 }
 

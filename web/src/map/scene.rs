@@ -9,6 +9,7 @@ use protocol::{NodeRow, PodRow, PodState};
 use super::geometry::{Point, Rect};
 use super::layout::{Layout, Viewport, natural_key};
 use super::slots::{Place, Slots};
+use crate::format::within;
 use crate::model::{Rows, Sorted, ordered};
 
 /// How much may move.
@@ -79,7 +80,7 @@ impl Tile {
     pub fn pose(&self, now_ms: f64) -> Pose {
         let share = match self.duration_ms {
             duration if duration <= 0.0 => 1.0,
-            duration => ((now_ms - self.start_ms) / duration).clamp(0.0, 1.0),
+            duration => within((now_ms - self.start_ms) / duration, 0.0, 1.0),
         };
         let eased = 1.0 - (1.0 - share).powi(3);
         let mix = |from: f64, to: f64| from + (to - from) * eased;
