@@ -67,6 +67,9 @@ fn zone_key(node: &Node) -> String {
 pub struct Snapshot {
     nodes: Vec<Arc<NodeInfo>>,
     places: BTreeMap<Arc<str>, usize>,
+    with_affinity: Vec<usize>,
+    with_required_anti_affinity: Vec<usize>,
+    images: OrdMap<String, u32>,
 }
 
 impl Snapshot {
@@ -74,6 +77,36 @@ impl Snapshot {
     #[must_use]
     pub fn nodes(&self) -> &[Arc<NodeInfo>] {
         &self.nodes
+    }
+
+    /// The nodes with pods that say which pods they want near or far.
+    pub fn with_affinity(&self) -> impl Iterator<Item = &NodeInfo> {
+        self.at(&self.with_affinity)
+    }
+
+    /// The nodes with pods that must not be where others are.
+    pub fn with_required_anti_affinity(&self) -> impl Iterator<Item = &NodeInfo> {
+        self.at(&self.with_required_anti_affinity)
+    }
+
+    fn at<'a>(&'a self, places: &'a [usize]) -> impl Iterator<Item = &'a NodeInfo> {
+        places.iter().filter_map(|place| self.nodes.get(*place)).map(Arc::as_ref)
+    }
+
+    /// How many nodes hold the image.
+    #[must_use]
+    pub fn nodes_with_image(&self, name: &str) -> u32 {
+        self.images.get(name).copied().unwrap_or(0)
+    }
+
+    fn index_affinity(&mut self) {
+        let places = |has: fn(&NodeInfo) -> bool| {
+            let nodes = self.nodes.iter().enumerate();
+            nodes.filter(|(_, node)| has(node)).map(|(place, _)| place).collect()
+        };
+        self.with_affinity = places(|node| !node.pods_with_affinity.is_empty());
+        self.with_required_anti_affinity =
+            places(|node| !node.pods_with_required_anti_affinity.is_empty());
     }
 
     /// How many nodes there are.
@@ -104,6 +137,8 @@ pub struct Cache {
     pods: OrdMap<Key, Arc<str>>,
     /// Those of them whose binding has not been seen.
     assumed: OrdSet<Key>,
+    /// How many nodes hold an image, by its name.
+    images: OrdMap<String, u32>,
     changed: BTreeSet<Arc<str>>,
     reordered: bool,
 }
@@ -116,15 +151,28 @@ impl Cache {
             snapshot.nodes = self.tree.list().into_iter().filter_map(info).collect();
             let places = snapshot.nodes.iter().enumerate();
             snapshot.places = places.map(|(place, node)| (node.name.clone(), place)).collect();
+            snapshot.index_affinity();
         } else {
+            let has = |node: &NodeInfo| {
+                (
+                    node.pods_with_affinity.is_empty(),
+                    node.pods_with_required_anti_affinity.is_empty(),
+                )
+            };
+            let mut is_stale = false;
             for name in &self.changed {
                 let (Some(place), Some(node)) = (snapshot.places.get(name), self.nodes.get(name))
                 else {
                     continue;
                 };
+                is_stale |= has(&snapshot.nodes[*place]) != has(node);
                 snapshot.nodes[*place] = node.clone();
             }
+            if is_stale {
+                snapshot.index_affinity();
+            }
         }
+        snapshot.images = self.images.clone();
         self.changed.clear();
         self.reordered = false;
     }
@@ -155,7 +203,30 @@ impl Cache {
             self.tree.add(zone, name.as_str().into());
             self.reordered = true;
         }
+        let before = self.images_of(&name);
         self.change(&name, |info| info.set_node(node));
+        let after = self.images_of(&name);
+        if !Arc::ptr_eq(&before, &after) {
+            self.count_images(&before, &after);
+        }
+    }
+
+    fn images_of(&self, node: &str) -> Arc<BTreeMap<String, i64>> {
+        self.nodes.get(node).map(|info| info.images.clone()).unwrap_or_default()
+    }
+
+    fn count_images(&mut self, before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) {
+        for name in before.keys().filter(|name| !after.contains_key(*name)) {
+            if let Some(count) = self.images.get_mut(name) {
+                *count -= 1;
+                if *count == 0 {
+                    self.images.remove(name);
+                }
+            }
+        }
+        for name in after.keys().filter(|name| !before.contains_key(*name)) {
+            *self.images.entry(name.clone()).or_insert(0) += 1;
+        }
     }
 
     /// A node is gone. Its pods are known until they are gone as well.
@@ -163,7 +234,12 @@ impl Cache {
         let name = node.metadata.name.clone().unwrap_or_default();
         self.tree.remove(&zone_key(node), &name);
         self.reordered = true;
-        self.change(&name, |info| info.node = None);
+        let images = self.images_of(&name);
+        self.count_images(&images, &BTreeMap::new());
+        self.change(&name, |info| {
+            info.node = None;
+            info.images = Arc::default();
+        });
     }
 
     /// A pod was seen on its node: a new one, a newer version, or one that was assumed there.

@@ -8,8 +8,8 @@ use api::Key;
 use api::openapi::api::core::v1::Pod;
 
 use crate::Scheduler;
-use crate::framework::{Code, CycleState, NodeInfo, NodePluginScores, PodInfo, Status};
-use crate::schedule_one::{Fit, find_nodes_that_fit, prioritize, totals};
+use crate::framework::{Code, CycleState, Handle, NodeInfo, NodePluginScores, PodInfo, Status};
+use crate::schedule_one::{Cycle, Fit, find_nodes_that_fit, prioritize, totals};
 
 /// What a filter says of a node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,11 +90,15 @@ impl Scheduler {
         let pod = PodInfo::new(Arc::new(pod));
         let snapshot = self.snapshot_without(&pod.key);
         let start = self.next_start_node_index;
-        let nominated = &self.queue.nominator;
-        let mut fit = find_nodes_that_fit(&self.framework, &snapshot, nominated, &pod, start);
+        let cycle = Cycle {
+            framework: &self.framework,
+            handle: Handle { snapshot: &snapshot, listers: &self.listers },
+            nominated: &self.queue.nominator,
+        };
+        let mut fit = find_nodes_that_fit(cycle, &pod, start);
         let scores = match fit.feasible.len() {
             0 | 1 => Vec::new(),
-            _ => prioritize(&self.framework, &snapshot, &mut fit, &pod),
+            _ => prioritize(cycle, &mut fit, &pod),
         };
         let sums = totals(&scores, fit.feasible.len());
         let pre_filter = &fit.diagnosis.pre_filter_message;

@@ -126,7 +126,7 @@ pub(crate) fn select_victims(
     pod: &PodInfo,
     node: &NodeInfo,
 ) -> Result<Vec<Arc<PodInfo>>, Status> {
-    let mut node = node.clone();
+    let (mut node, mut state) = (node.clone(), state.clone());
     let lower = node.pods.values().filter(|other| other.priority() < pod.priority());
     let mut potential: Vec<Arc<PodInfo>> = lower.cloned().map(Arc::new).collect();
     if potential.is_empty() {
@@ -134,10 +134,12 @@ pub(crate) fn select_victims(
     }
     for victim in &potential {
         node.remove_pod(&victim.key);
+        framework.run_remove_pod(&mut state, pod, victim, &node);
     }
-    let fits =
-        |node: &NodeInfo| framework.run_filters_with_nominated_pods(state, pod, node, nominated);
-    let status = fits(&node);
+    let fits = |state: &CycleState, node: &NodeInfo| {
+        framework.run_filters_with_nominated_pods(state, pod, node, nominated)
+    };
+    let status = fits(&state, &node);
     if !status.is_success() {
         return Err(status);
     }
@@ -145,8 +147,10 @@ pub(crate) fn select_victims(
     let mut victims = Vec::new();
     for victim in potential {
         node.add_pod((*victim).clone());
-        if !fits(&node).is_success() {
+        framework.run_add_pod(&mut state, pod, &victim, &node);
+        if !fits(&state, &node).is_success() {
             node.remove_pod(&victim.key);
+            framework.run_remove_pod(&mut state, pod, &victim, &node);
             victims.push(victim);
         }
     }

@@ -8,13 +8,21 @@ use sim::Stream;
 
 use crate::cache::Snapshot;
 use crate::framework::{
-    CycleState, Diagnosis, Framework, NodeInfo, NodePluginScores, PodInfo, Status,
+    CycleState, Diagnosis, Framework, Handle, NodeInfo, NodePluginScores, PodInfo, Status,
 };
 use crate::queue::Nominator;
 
 /// Upstream: minFeasibleNodesToFind and minFeasibleNodesPercentageToFind.
 const MIN_FEASIBLE_NODES: usize = 100;
 const MIN_FEASIBLE_PERCENTAGE: usize = 5;
+
+/// What a cycle works with.
+#[derive(Clone, Copy)]
+pub(crate) struct Cycle<'a> {
+    pub framework: &'a Framework,
+    pub handle: Handle<'a>,
+    pub nominated: &'a Nominator,
+}
 
 /// Which nodes can take the pod.
 #[derive(Default)]
@@ -36,15 +44,11 @@ impl Fit {
 
 /// Looks for nodes that can take the pod, beginning at place `start`, until there are enough.
 /// Upstream: findNodesThatFitPod.
-pub(crate) fn find_nodes_that_fit(
-    framework: &Framework,
-    snapshot: &Snapshot,
-    nominated: &Nominator,
-    pod: &PodInfo,
-    start: usize,
-) -> Fit {
+pub(crate) fn find_nodes_that_fit(cycle: Cycle<'_>, pod: &PodInfo, start: usize) -> Fit {
+    let Cycle { framework, handle, nominated } = cycle;
+    let snapshot = handle.snapshot;
     let mut fit = Fit::default();
-    let (names, status, naming) = framework.run_pre_filters(&mut fit.state, pod);
+    let (names, status, naming) = framework.run_pre_filters(handle, &mut fit.state, pod);
     if !status.is_success() {
         fit.diagnosis.pre_filter_message = status.message();
         fit.diagnosis.add_plugin_status(&status);
@@ -112,19 +116,16 @@ pub(crate) fn feasible_nodes_to_find(nodes: usize) -> usize {
 }
 
 /// Scores the feasible nodes. Upstream: prioritizeNodes.
-pub(crate) fn prioritize(
-    framework: &Framework,
-    snapshot: &Snapshot,
-    fit: &mut Fit,
-    pod: &PodInfo,
-) -> Vec<NodePluginScores> {
-    framework.run_pre_scores(&mut fit.state, pod);
+pub(crate) fn prioritize(cycle: Cycle<'_>, fit: &mut Fit, pod: &PodInfo) -> Vec<NodePluginScores> {
+    let Cycle { framework, handle, .. } = cycle;
+    let snapshot = handle.snapshot;
     let nodes: Vec<&NodeInfo> = fit
         .feasible
         .iter()
         .filter_map(|place| snapshot.nodes().get(*place))
         .map(Arc::as_ref)
         .collect();
+    framework.run_pre_scores(handle, &mut fit.state, pod, &nodes);
     framework.run_scores(&fit.state, pod, &nodes)
 }
 

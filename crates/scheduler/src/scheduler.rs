@@ -13,12 +13,13 @@ use trace::What;
 
 use crate::cache::{Cache, Snapshot};
 use crate::framework::{
-    CycleState, Diagnosis, Framework, NO_NODES_AVAILABLE, PodInfo, PostFilterContext,
+    CycleState, Diagnosis, Framework, Handle, NO_NODES_AVAILABLE, PodInfo, PostFilterContext,
     PostFilterResult, QueuedPodInfo, fit_error_message,
 };
+use crate::listers::Listers;
 use crate::plugins;
 use crate::queue::SchedulingQueue;
-use crate::schedule_one::{Fit, find_nodes_that_fit, prioritize, select_host, totals};
+use crate::schedule_one::{Cycle, Fit, find_nodes_that_fit, prioritize, select_host, totals};
 
 const NAME: &str = "kube-scheduler";
 const USER: &str = "system:kube-scheduler";
@@ -56,6 +57,7 @@ pub struct Scheduler {
     pub(crate) framework: Arc<Framework>,
     pub(crate) pods: Informer<Pod>,
     nodes: Informer<Node>,
+    pub(crate) listers: Listers,
     pub(crate) queue: SchedulingQueue,
     pub(crate) cache: Cache,
     pub(crate) snapshot: Snapshot,
@@ -73,6 +75,7 @@ impl Scheduler {
         Scheduler {
             pods: Informer::new(identity.clone(), WatchSelector::Everything),
             nodes: Informer::new(identity.clone(), WatchSelector::Everything),
+            listers: Listers::new(&identity),
             queue: SchedulingQueue::new(framework.clone()),
             cache: Cache::default(),
             snapshot: Snapshot::default(),
@@ -85,6 +88,7 @@ impl Scheduler {
     }
 
     fn sync(&mut self, cx: &mut Context<'_>) {
+        self.listers.sync(cx);
         for change in self.nodes.sync(cx) {
             self.handle_node(change, cx.now);
         }
@@ -102,13 +106,7 @@ impl Scheduler {
         }
         self.cache.update_snapshot(&mut self.snapshot);
         let nodes = self.snapshot.len();
-        let fit = find_nodes_that_fit(
-            &self.framework,
-            &self.snapshot,
-            &self.queue.nominator,
-            &info.pod,
-            self.next_start_node_index,
-        );
+        let fit = find_nodes_that_fit(self.cycle(), &info.pod, self.next_start_node_index);
         let processed = fit.processed();
         if nodes > 0 {
             self.next_start_node_index = (self.next_start_node_index + processed) % nodes;
@@ -120,6 +118,14 @@ impl Scheduler {
             self.choose(cx, info, fit)
         };
         self.attempt = Some(Attempt { due, ..attempt });
+    }
+
+    fn cycle(&self) -> Cycle<'_> {
+        Cycle {
+            framework: &self.framework,
+            handle: Handle { snapshot: &self.snapshot, listers: &self.listers },
+            nominated: &self.queue.nominator,
+        }
     }
 
     /// Whether there is nothing to decide. Upstream: skipPodSchedule.
@@ -138,7 +144,7 @@ impl Scheduler {
         // A single node needs no score.
         let scores = match fit.feasible.len() {
             1 => Vec::new(),
-            _ => prioritize(&self.framework, &self.snapshot, &mut fit, &info.pod),
+            _ => prioritize(self.cycle(), &mut fit, &info.pod),
         };
         let totals = totals(&scores, fit.feasible.len());
         let chosen = select_host(&totals, cx.random(NAME)).unwrap_or(0);
@@ -262,6 +268,7 @@ impl Component for Scheduler {
     fn digest(&self, digest: &mut Digest) {
         digest.add(&self.pods);
         digest.add(&self.nodes);
+        digest.add(&self.listers);
         digest.add(&self.queue);
         self.cache.digest(digest);
         digest.add(&self.recorder);

@@ -26,6 +26,23 @@ impl CycleState {
         value.downcast_ref::<T>()
     }
 
+    /// Changes what was kept under the key, for this cycle state alone.
+    pub fn update<T: Any + Send + Sync + Clone>(
+        &mut self,
+        key: &'static str,
+        change: impl FnOnce(&mut T),
+    ) {
+        let Some((_, value)) = self.data.iter_mut().find(|(known, _)| *known == key) else {
+            return;
+        };
+        if let Some(own) = Arc::get_mut(value).and_then(|any| any.downcast_mut::<T>()) {
+            return change(own);
+        }
+        let Some(mut copy) = value.downcast_ref::<T>().cloned() else { return };
+        change(&mut copy);
+        *value = Arc::new(copy);
+    }
+
     /// Leaves the plugin's filter out of this cycle.
     pub(crate) fn skip_filter(&mut self, plugin: &'static str) {
         self.skip_filter.push(plugin);

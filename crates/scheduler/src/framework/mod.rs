@@ -2,19 +2,23 @@
 //!
 //! Upstream: staging/src/k8s.io/kube-scheduler/framework/interface.go
 
+mod affinity_term;
 mod cycle_state;
 mod events;
 mod fit_error;
+mod pod_groups;
 mod runtime;
 mod status;
 mod types;
 
+pub use affinity_term::{AffinityTerm, WeightedAffinityTerm};
 pub use cycle_state::CycleState;
 pub use events::{
     ActionType, ClusterEvent, EventObject, EventWithHint, Hint, Resource as EventResource,
     node_scheduling_properties_change, pod_scheduling_properties_change,
 };
 pub use fit_error::{Diagnosis, NO_NODES_AVAILABLE, NodeToStatus, fit_error_message};
+pub use pod_groups::{MatchingGroups, PodGroups};
 pub use runtime::{Framework, NodePluginScores};
 pub use status::{Code, Status};
 pub use types::{NodeInfo, PodInfo, QueuedPodInfo, Resource, pod_priority};
@@ -22,6 +26,7 @@ pub use types::{NodeInfo, PodInfo, QueuedPodInfo, Resource, pod_priority};
 use std::collections::BTreeSet;
 
 use crate::cache::Snapshot;
+use crate::listers::Listers;
 
 /// The highest score a plugin gives a node.
 pub const MAX_NODE_SCORE: i64 = 100;
@@ -115,15 +120,35 @@ pub trait QueueSortPlugin: Sync {
     fn position(&self, pod: &QueuedPodInfo) -> (i64, sim::Time);
 }
 
+/// What a plugin can look at beside the pod and a node.
+#[derive(Clone, Copy)]
+pub struct Handle<'a> {
+    /// All nodes, with the pods on them.
+    pub snapshot: &'a Snapshot,
+    /// The objects of other kinds.
+    pub listers: &'a Listers,
+}
+
 /// Looks at the pod before the filters run.
 pub trait PreFilterPlugin: Sync {
     /// Computes what its filter needs, and names the nodes that alone can pass, if it knows
     /// them. `Skip` leaves its filter out of this cycle.
     fn pre_filter(
         &self,
+        handle: Handle<'_>,
         state: &mut CycleState,
         pod: &PodInfo,
     ) -> (Option<BTreeSet<String>>, Status);
+
+    /// Brings what was computed up to date when `other` is taken to be on the node.
+    fn add_pod(&self, state: &mut CycleState, pod: &PodInfo, other: &PodInfo, node: &NodeInfo) {
+        let _ = (state, pod, other, node);
+    }
+
+    /// Brings what was computed up to date when `other` is taken to be gone from the node.
+    fn remove_pod(&self, state: &mut CycleState, pod: &PodInfo, other: &PodInfo, node: &NodeInfo) {
+        let _ = (state, pod, other, node);
+    }
 }
 
 /// Decides whether a pod may run on a node.
@@ -168,7 +193,13 @@ pub trait PostFilterPlugin: Sync {
 /// Looks at the pod and the feasible nodes before they are scored.
 pub trait PreScorePlugin: Sync {
     /// Computes what its score needs. `Skip` leaves its score out of this cycle.
-    fn pre_score(&self, state: &mut CycleState, pod: &PodInfo) -> Status;
+    fn pre_score(
+        &self,
+        handle: Handle<'_>,
+        state: &mut CycleState,
+        pod: &PodInfo,
+        nodes: &[&NodeInfo],
+    ) -> Status;
 }
 
 /// Scores nodes.
@@ -177,9 +208,9 @@ pub trait ScorePlugin: Sync {
     /// `normalize_score` brings there.
     fn score(&self, state: &CycleState, pod: &PodInfo, node: &NodeInfo) -> i64;
 
-    /// Brings the scores of all nodes between 0 and [`MAX_NODE_SCORE`].
-    fn normalize_score(&self, scores: &mut [i64]) {
-        let _ = scores;
+    /// Brings the scores of the nodes between 0 and [`MAX_NODE_SCORE`].
+    fn normalize_score(&self, state: &CycleState, nodes: &[&NodeInfo], scores: &mut [i64]) {
+        let _ = (state, nodes, scores);
     }
 }
 

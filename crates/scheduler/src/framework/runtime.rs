@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    BindPlugin, ClusterEvent, Code, CycleState, EventObject, FilterPlugin, Hint, NodeInfo,
+    BindPlugin, ClusterEvent, Code, CycleState, EventObject, FilterPlugin, Handle, Hint, NodeInfo,
     NodeToStatus, PermitPlugin, Plugin, PodInfo, PostBindPlugin, PostFilterContext,
     PostFilterPlugin, PostFilterResult, PreBindPlugin, PreEnqueuePlugin, PreFilterPlugin,
     PreScorePlugin, QueueSortPlugin, QueuedPodInfo, ReservePlugin, ScorePlugin, Status,
@@ -115,13 +115,14 @@ impl Framework {
     /// plugins named nodes.
     pub fn run_pre_filters(
         &self,
+        handle: Handle<'_>,
         state: &mut CycleState,
         pod: &PodInfo,
     ) -> (Option<BTreeSet<String>>, Status, Vec<&'static str>) {
         let mut names: Option<BTreeSet<String>> = None;
         let mut naming: Vec<&'static str> = Vec::new();
         for (name, plugin) in &self.pre_filter {
-            let (nodes, status) = plugin.pre_filter(state, pod);
+            let (nodes, status) = plugin.pre_filter(handle, state, pod);
             if status.is_skip() {
                 state.skip_filter(name);
                 continue;
@@ -150,6 +151,38 @@ impl Framework {
             }
         }
         (names, Status::SUCCESS, naming)
+    }
+
+    /// Tells the PreFilter plugins that take part in this cycle of a pod that is taken to be on
+    /// the node. Upstream: RunPreFilterExtensionAddPod.
+    pub fn run_add_pod(
+        &self,
+        state: &mut CycleState,
+        pod: &PodInfo,
+        other: &PodInfo,
+        node: &NodeInfo,
+    ) {
+        for (name, plugin) in &self.pre_filter {
+            if !state.skips_filter(name) {
+                plugin.add_pod(state, pod, other, node);
+            }
+        }
+    }
+
+    /// Tells the PreFilter plugins that take part in this cycle of a pod that is taken to be gone
+    /// from the node. Upstream: RunPreFilterExtensionRemovePod.
+    pub fn run_remove_pod(
+        &self,
+        state: &mut CycleState,
+        pod: &PodInfo,
+        other: &PodInfo,
+        node: &NodeInfo,
+    ) {
+        for (name, plugin) in &self.pre_filter {
+            if !state.skips_filter(name) {
+                plugin.remove_pod(state, pod, other, node);
+            }
+        }
     }
 
     /// Runs the filters on a node until one rejects it.
@@ -182,9 +215,12 @@ impl Framework {
             .filter(|other| other.priority() >= pod.priority() && other.uid() != pod.uid())
             .collect();
         if !promised.is_empty() {
-            let mut crowded = node.clone();
-            promised.into_iter().for_each(|other| crowded.add_pod(other.clone()));
-            let status = self.run_filters(state, pod, &crowded);
+            let (mut crowded, mut state) = (node.clone(), state.clone());
+            for other in promised {
+                crowded.add_pod(other.clone());
+                self.run_add_pod(&mut state, pod, other, &crowded);
+            }
+            let status = self.run_filters(&state, pod, &crowded);
             if !status.is_success() {
                 return status;
             }
@@ -230,9 +266,15 @@ impl Framework {
     }
 
     /// Runs the PreScore plugins.
-    pub fn run_pre_scores(&self, state: &mut CycleState, pod: &PodInfo) {
+    pub fn run_pre_scores(
+        &self,
+        handle: Handle<'_>,
+        state: &mut CycleState,
+        pod: &PodInfo,
+        nodes: &[&NodeInfo],
+    ) {
         for (name, plugin) in &self.pre_score {
-            if plugin.pre_score(state, pod).is_skip() {
+            if plugin.pre_score(handle, state, pod, nodes).is_skip() {
                 state.skip_score(name);
             }
         }
@@ -252,7 +294,7 @@ impl Framework {
                 let raw: Vec<i64> =
                     nodes.iter().map(|node| plugin.score(state, pod, node)).collect();
                 let mut normalized = raw.clone();
-                plugin.normalize_score(&mut normalized);
+                plugin.normalize_score(state, nodes, &mut normalized);
                 NodePluginScores { plugin: name, weight: *weight, raw, normalized }
             })
             .collect()

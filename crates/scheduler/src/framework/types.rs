@@ -13,8 +13,11 @@ use component_helpers::node_affinity::{PreferredTerms, RequiredNodeAffinity};
 use component_helpers::resources::{
     Amounts, PodResourcesOptions, amounts, is_pod_level_requests_set, pod_requests,
 };
-use imbl::OrdMap;
-use sim::{Digest, Digestible, Time};
+use imbl::{OrdMap, OrdSet};
+use sim::{Digest, Digestible, Fingerprint, Time};
+
+use super::affinity_term::{AffinityTerm, PodAffinityTerms, WeightedAffinityTerm};
+use super::pod_groups::{PodGroups, group_of};
 
 /// What a container is taken to request for scoring when it says nothing.
 /// Upstream: pkg/scheduler/util/pod_resources.go
@@ -102,6 +105,7 @@ struct PodFacts {
     host_ports: Vec<HostPort>,
     required_node_affinity: RequiredNodeAffinity,
     preferred_node_affinity: PreferredTerms,
+    affinity_terms: PodAffinityTerms,
 }
 
 impl PodFacts {
@@ -118,6 +122,7 @@ impl PodFacts {
             host_ports: host_ports(pod),
             required_node_affinity: RequiredNodeAffinity::of(pod),
             preferred_node_affinity: PreferredTerms::of(pod),
+            affinity_terms: PodAffinityTerms::of(pod),
         }
     }
 }
@@ -141,6 +146,7 @@ pub struct PodInfo {
     /// The pod.
     pub pod: Arc<Pod>,
     facts: Arc<PodFacts>,
+    group: Fingerprint,
 }
 
 impl PodInfo {
@@ -148,7 +154,7 @@ impl PodInfo {
     #[must_use]
     pub fn new(pod: Arc<Pod>) -> Self {
         let facts = Arc::new(PodFacts::new(&pod));
-        PodInfo { key: Key::of(&pod.metadata), pod, facts }
+        PodInfo { key: Key::of(&pod.metadata), group: group_of(&pod), pod, facts }
     }
 
     /// The newer version of the pod; nothing is computed again when neither its spec nor what
@@ -158,7 +164,9 @@ impl PodInfo {
         if self.pod.spec != pod.spec || !has_same_allocation(&self.pod, &pod) {
             return PodInfo::new(pod);
         }
-        PodInfo { key: self.key.clone(), pod, facts: self.facts.clone() }
+        let is_same = self.pod.metadata.labels == pod.metadata.labels;
+        let group = if is_same { self.group } else { group_of(&pod) };
+        PodInfo { key: self.key.clone(), pod, facts: self.facts.clone(), group }
     }
 
     /// The pod's UID.
@@ -201,6 +209,35 @@ impl PodInfo {
     #[must_use]
     pub fn required_node_affinity(&self) -> &RequiredNodeAffinity {
         &self.facts.required_node_affinity
+    }
+
+    /// What names its namespace and labels.
+    pub(super) fn group(&self) -> Fingerprint {
+        self.group
+    }
+
+    /// The pods that must be where it is.
+    #[must_use]
+    pub fn required_affinity(&self) -> &[AffinityTerm] {
+        &self.facts.affinity_terms.required_affinity
+    }
+
+    /// The pods that must not be where it is.
+    #[must_use]
+    pub fn required_anti_affinity(&self) -> &[AffinityTerm] {
+        &self.facts.affinity_terms.required_anti_affinity
+    }
+
+    /// The pods that had better be where it is.
+    #[must_use]
+    pub fn preferred_affinity(&self) -> &[WeightedAffinityTerm] {
+        &self.facts.affinity_terms.preferred_affinity
+    }
+
+    /// The pods that had better not be where it is.
+    #[must_use]
+    pub fn preferred_anti_affinity(&self) -> &[WeightedAffinityTerm] {
+        &self.facts.affinity_terms.preferred_anti_affinity
     }
 
     /// Which nodes it prefers.
@@ -251,6 +288,14 @@ pub struct NodeInfo {
     pub allocatable: Resource,
     /// The ports its pods take.
     pub used_ports: UsedPorts,
+    /// Its pods by namespace and labels.
+    pub groups: PodGroups,
+    /// Those of its pods that say which pods they want near or far.
+    pub pods_with_affinity: OrdSet<Key>,
+    /// Those of its pods that must not be where others are.
+    pub pods_with_required_anti_affinity: OrdSet<Key>,
+    /// The sizes of the images that it holds, by name.
+    pub images: Arc<BTreeMap<String, i64>>,
 }
 
 impl NodeInfo {
@@ -265,7 +310,18 @@ impl NodeInfo {
         if self.node.as_ref().is_none_or(|old| old.status != node.status) {
             self.allocatable = Resource::allocatable(&node);
         }
+        let images = |node: &Node| node.status.as_ref().and_then(|status| status.images.clone());
+        if self.node.as_ref().is_none_or(|old| images(old) != images(&node)) {
+            self.images = Arc::new(image_sizes(&node));
+        }
         self.node = Some(node);
+    }
+
+    /// The node's labels.
+    #[must_use]
+    pub fn labels(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        self.node.as_ref().and_then(|node| node.metadata.labels.as_ref()).unwrap_or(&NONE)
     }
 
     /// The node's taints.
@@ -281,6 +337,18 @@ impl NodeInfo {
         self.non_zero_milli_cpu += pod.non_zero_milli_cpu();
         self.non_zero_memory += pod.non_zero_memory();
         pod.host_ports().iter().for_each(|port| self.used_ports.add(port));
+        self.groups.add(&pod);
+        let has = [!pod.facts.affinity_terms.is_empty(), !pod.required_anti_affinity().is_empty()];
+        for (set, has) in [&mut self.pods_with_affinity, &mut self.pods_with_required_anti_affinity]
+            .into_iter()
+            .zip(has)
+        {
+            if has {
+                set.insert(pod.key.clone());
+            } else {
+                set.remove(&pod.key);
+            }
+        }
         if let Some(old) = self.pods.insert(pod.key.clone(), pod) {
             self.release(&old);
         }
@@ -289,11 +357,14 @@ impl NodeInfo {
     /// Takes a pod off the node.
     pub fn remove_pod(&mut self, key: &Key) -> Option<PodInfo> {
         let pod = self.pods.remove(key)?;
+        self.pods_with_affinity.remove(key);
+        self.pods_with_required_anti_affinity.remove(key);
         self.release(&pod);
         Some(pod)
     }
 
     fn release(&mut self, pod: &PodInfo) {
+        self.groups.remove(pod);
         self.requested.subtract(pod.resource());
         self.non_zero_milli_cpu -= pod.non_zero_milli_cpu();
         self.non_zero_memory -= pod.non_zero_memory();
@@ -303,6 +374,16 @@ impl NodeInfo {
             ports.iter().for_each(|port| self.used_ports.add(port));
         }
     }
+}
+
+/// The sizes of the images that a node says it holds, by name.
+fn image_sizes(node: &Node) -> BTreeMap<String, i64> {
+    let images = node.status.iter().flat_map(|status| status.images.iter().flatten());
+    let named = images.flat_map(|image| {
+        let size = image.size_bytes.unwrap_or(0);
+        image.names.iter().flatten().map(move |name| (name.clone(), size))
+    });
+    named.collect()
 }
 
 /// A pod in the queue, and its history there.

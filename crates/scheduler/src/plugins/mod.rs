@@ -6,17 +6,22 @@ use crate::framework::Plugin;
 
 mod default_binder;
 mod default_preemption;
+mod image_locality;
+mod inter_pod_affinity;
 mod node_affinity;
 mod node_name;
 mod node_ports;
 mod node_resources_balanced_allocation;
 mod node_resources_fit;
 mod node_unschedulable;
+mod pod_topology_spread;
 mod priority_sort;
 mod scheduling_gates;
 mod taint_toleration;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod world;
 
 /// All plugins.
 #[must_use]
@@ -30,8 +35,11 @@ pub fn in_tree() -> &'static [&'static dyn Plugin] {
         &node_affinity::NodeAffinity,
         &node_ports::NodePorts,
         &node_resources_fit::NodeResourcesFit,
+        &pod_topology_spread::PodTopologySpread,
+        &inter_pod_affinity::InterPodAffinity,
         &default_preemption::DefaultPreemption,
         &node_resources_balanced_allocation::NodeResourcesBalancedAllocation,
+        &image_locality::ImageLocality,
         &default_binder::DefaultBinder,
     ]
 }

@@ -9,7 +9,7 @@ use component_helpers::node_affinity::required_node_names;
 
 use crate::framework::{
     ActionType, ClusterEvent, CycleState, EventObject, EventResource, EventWithHint, FilterPlugin,
-    Hint, NodeInfo, Plugin, PodInfo, PreFilterPlugin, PreScorePlugin, ScorePlugin, Status,
+    Handle, Hint, NodeInfo, Plugin, PodInfo, PreFilterPlugin, PreScorePlugin, ScorePlugin, Status,
     default_normalize_score,
 };
 
@@ -54,6 +54,7 @@ impl Plugin for NodeAffinity {
 impl PreFilterPlugin for NodeAffinity {
     fn pre_filter(
         &self,
+        _handle: Handle<'_>,
         _state: &mut CycleState,
         pod: &PodInfo,
     ) -> (Option<BTreeSet<String>>, Status) {
@@ -79,7 +80,13 @@ impl FilterPlugin for NodeAffinity {
 }
 
 impl PreScorePlugin for NodeAffinity {
-    fn pre_score(&self, _state: &mut CycleState, pod: &PodInfo) -> Status {
+    fn pre_score(
+        &self,
+        _handle: Handle<'_>,
+        _state: &mut CycleState,
+        pod: &PodInfo,
+        _nodes: &[&NodeInfo],
+    ) -> Status {
         if pod.preferred_node_affinity().is_empty() { Status::SKIP } else { Status::SUCCESS }
     }
 }
@@ -90,7 +97,7 @@ impl ScorePlugin for NodeAffinity {
         node.node.as_ref().map_or(0, |node| pod.preferred_node_affinity().score(node))
     }
 
-    fn normalize_score(&self, scores: &mut [i64]) {
+    fn normalize_score(&self, _: &CycleState, _: &[&NodeInfo], scores: &mut [i64]) {
         default_normalize_score(false, scores);
     }
 }

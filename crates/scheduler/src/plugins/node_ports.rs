@@ -8,7 +8,7 @@ use component_helpers::host_ports::{UsedPorts, host_ports};
 
 use crate::framework::{
     ActionType, ClusterEvent, CycleState, EventObject, EventResource, EventWithHint, FilterPlugin,
-    Hint, NodeInfo, Plugin, PodInfo, PreFilterPlugin, Status,
+    Handle, Hint, NodeInfo, Plugin, PodInfo, PreFilterPlugin, Status,
 };
 
 /// The plugin.
@@ -45,6 +45,7 @@ impl Plugin for NodePorts {
 impl PreFilterPlugin for NodePorts {
     fn pre_filter(
         &self,
+        _handle: Handle<'_>,
         _state: &mut CycleState,
         pod: &PodInfo,
     ) -> (Option<BTreeSet<String>>, Status) {

@@ -3,7 +3,8 @@
 //! Upstream: pkg/scheduler/framework/plugins/noderesources/balanced_allocation.go
 
 use crate::framework::{
-    CycleState, MAX_NODE_SCORE, NodeInfo, Plugin, PodInfo, PreScorePlugin, ScorePlugin, Status,
+    CycleState, Handle, MAX_NODE_SCORE, NodeInfo, Plugin, PodInfo, PreScorePlugin, ScorePlugin,
+    Status,
 };
 
 /// The plugin, over CPU and memory.
@@ -25,7 +26,13 @@ impl Plugin for NodeResourcesBalancedAllocation {
 
 impl PreScorePlugin for NodeResourcesBalancedAllocation {
     /// A pod that requests nothing changes no balance.
-    fn pre_score(&self, _state: &mut CycleState, pod: &PodInfo) -> Status {
+    fn pre_score(
+        &self,
+        _handle: Handle<'_>,
+        _state: &mut CycleState,
+        pod: &PodInfo,
+        _nodes: &[&NodeInfo],
+    ) -> Status {
         let resource = pod.resource();
         if resource.milli_cpu == 0 && resource.memory == 0 { Status::SKIP } else { Status::SUCCESS }
     }

@@ -10,7 +10,8 @@ use component_helpers::taints::{
 
 use crate::framework::{
     ActionType, ClusterEvent, CycleState, EventObject, EventResource, EventWithHint, FilterPlugin,
-    Hint, NodeInfo, Plugin, PodInfo, PreScorePlugin, ScorePlugin, Status, default_normalize_score,
+    Handle, Hint, NodeInfo, Plugin, PodInfo, PreScorePlugin, ScorePlugin, Status,
+    default_normalize_score,
 };
 
 const PRE_SCORE_STATE: &str = "PreScoreTaintToleration";
@@ -72,7 +73,13 @@ impl FilterPlugin for TaintToleration {
 }
 
 impl PreScorePlugin for TaintToleration {
-    fn pre_score(&self, state: &mut CycleState, pod: &PodInfo) -> Status {
+    fn pre_score(
+        &self,
+        _handle: Handle<'_>,
+        state: &mut CycleState,
+        pod: &PodInfo,
+        _nodes: &[&NodeInfo],
+    ) -> Status {
         let concerns_score = |toleration: &&Toleration| match toleration.effect.as_deref() {
             None | Some("") => true,
             Some(effect) => effect == PREFER_NO_SCHEDULE,
@@ -94,7 +101,7 @@ impl ScorePlugin for TaintToleration {
         i64::try_from(untolerated.count()).unwrap_or(i64::MAX)
     }
 
-    fn normalize_score(&self, scores: &mut [i64]) {
+    fn normalize_score(&self, _: &CycleState, _: &[&NodeInfo], scores: &mut [i64]) {
         default_normalize_score(true, scores);
     }
 }

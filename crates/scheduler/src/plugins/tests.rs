@@ -14,6 +14,7 @@ use crate::framework::{
 use crate::tests::cluster::{node, pod, tainted, with_spec};
 
 use super::in_tree;
+use super::world::World;
 
 fn plugin(name: &str) -> &'static dyn Plugin {
     *in_tree().iter().find(|plugin| plugin.name() == name).expect("exists")
@@ -32,10 +33,10 @@ fn node_info(node: api::openapi::api::core::v1::Node, pods: Vec<Pod>) -> NodeInf
 
 /// Runs the plugin's PreFilter, if it has one, and its filter.
 fn filter(name: &str, pod: Pod, node: &NodeInfo) -> Status {
-    let (plugin, pod) = (plugin(name), info(pod));
+    let (plugin, pod, world) = (plugin(name), info(pod), World::new(vec![], vec![]));
     let mut state = CycleState::default();
     if let Some(pre_filter) = plugin.as_pre_filter() {
-        let (_, status) = pre_filter.pre_filter(&mut state, &pod);
+        let (_, status) = pre_filter.pre_filter(world.handle(), &mut state, &pod);
         if status.is_skip() {
             return Status::SUCCESS;
         }
@@ -48,14 +49,18 @@ fn filter(name: &str, pod: Pod, node: &NodeInfo) -> Status {
 
 /// Runs the plugin's PreScore, its score and its normalisation; `None` when it skips.
 fn score(name: &str, pod: Pod, nodes: &[NodeInfo]) -> Option<Vec<i64>> {
-    let (plugin, pod) = (plugin(name), info(pod));
+    let (plugin, pod, world) = (plugin(name), info(pod), World::new(vec![], vec![]));
     let mut state = CycleState::default();
-    if plugin.as_pre_score().is_some_and(|plugin| plugin.pre_score(&mut state, &pod).is_skip()) {
+    let nodes: Vec<&NodeInfo> = nodes.iter().collect();
+    let skips = plugin
+        .as_pre_score()
+        .is_some_and(|plugin| plugin.pre_score(world.handle(), &mut state, &pod, &nodes).is_skip());
+    if skips {
         return None;
     }
     let scorer = plugin.as_score().expect("a score");
     let mut scores: Vec<i64> = nodes.iter().map(|node| scorer.score(&state, &pod, node)).collect();
-    scorer.normalize_score(&mut scores);
+    scorer.normalize_score(&state, &nodes, &mut scores);
     Some(scores)
 }
 
@@ -103,8 +108,11 @@ fn plugins_run_in_upstreams_order_with_upstreams_weights() {
             "NodeAffinity",
             "NodePorts",
             "NodeResourcesFit",
+            "PodTopologySpread",
+            "InterPodAffinity",
             "DefaultPreemption",
             "NodeResourcesBalancedAllocation",
+            "ImageLocality",
             "DefaultBinder"
         ]
     );
@@ -116,7 +124,10 @@ fn plugins_run_in_upstreams_order_with_upstreams_weights() {
             ("TaintToleration", 3),
             ("NodeAffinity", 2),
             ("NodeResourcesFit", 1),
-            ("NodeResourcesBalancedAllocation", 1)
+            ("PodTopologySpread", 2),
+            ("InterPodAffinity", 2),
+            ("NodeResourcesBalancedAllocation", 1),
+            ("ImageLocality", 1)
         ]
     );
 }
@@ -290,9 +301,11 @@ fn node_affinity_keeps_pods_to_the_nodes_they_select_and_prefers_those_they_pref
     assert_eq!(filter(name, required(named(&[&["node-1"], &["node-2"]])), &bar), conflict);
     let mut state = CycleState::default();
     let pre_filter = plugin(name).as_pre_filter().expect("a PreFilter");
-    let (names, status) = pre_filter.pre_filter(&mut state, &info(required(named(&[&["node-1"]]))));
+    let world = World::new(vec![], vec![]);
+    let (names, status) =
+        pre_filter.pre_filter(world.handle(), &mut state, &info(required(named(&[&["node-1"]]))));
     assert_eq!((names, status), (Some(["node-1".to_string()].into()), Status::SUCCESS));
-    let (_, status) = pre_filter.pre_filter(&mut state, &info(pod("pod", &[])));
+    let (_, status) = pre_filter.pre_filter(world.handle(), &mut state, &info(pod("pod", &[])));
     assert_eq!(status, Status::SKIP);
 
     let preferred =

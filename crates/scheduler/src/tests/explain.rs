@@ -57,7 +57,10 @@ fn every_verdict_and_every_score_of_every_node_is_there() {
             ("TaintToleration", 3, Some((0, 100))),
             ("NodeAffinity", 2, None),
             ("NodeResourcesFit", 1, Some((50, 50))),
-            ("NodeResourcesBalancedAllocation", 1, Some((75, 75)))
+            ("PodTopologySpread", 2, None),
+            ("InterPodAffinity", 2, None),
+            ("NodeResourcesBalancedAllocation", 1, Some((75, 75))),
+            ("ImageLocality", 1, Some((0, 0)))
         ]
     );
     assert_eq!(large.total, Some(425));

@@ -1,0 +1,161 @@
+//! Prefers nodes where a pod would make its pods' spread more even.
+//!
+//! Upstream: pkg/scheduler/framework/plugins/podtopologyspread/scoring.go
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::PodTopologySpread;
+use super::common::{
+    Constraint, HOSTNAME, SCHEDULE_ANYWAY, constraints_of, default_constraints, has_all_keys,
+    has_own_constraints,
+};
+use crate::framework::{
+    CycleState, Handle, MAX_NODE_SCORE, MatchingGroups, NodeInfo, PodInfo, PreScorePlugin,
+    ScorePlugin, Status,
+};
+
+const PRE_SCORE_STATE: &str = "PreScorePodTopologySpread";
+
+/// How the pods of one constraint are spread.
+#[derive(Debug)]
+struct Spread {
+    constraint: Constraint,
+    /// How many pods each domain of a feasible node has; not used for hosts, whose pods are
+    /// counted when a node is scored.
+    counts: BTreeMap<String, i64>,
+    /// How much a pod counts: more when there are more domains, each of which then has fewer.
+    weight: f64,
+    groups: MatchingGroups,
+}
+
+#[derive(Debug)]
+struct PreScoreState {
+    spreads: Vec<Spread>,
+    /// The feasible nodes that lack a label which a constraint asks for.
+    ignored: BTreeSet<Arc<str>>,
+}
+
+impl Spread {
+    fn new(constraint: Constraint, scored: &[&NodeInfo]) -> Self {
+        let mut counts = BTreeMap::new();
+        let mut domains = scored.len();
+        if constraint.topology_key != HOSTNAME {
+            for node in scored {
+                let value = node.labels().get(&constraint.topology_key);
+                let value = value.map_or("", String::as_str);
+                if !counts.contains_key(value) {
+                    counts.insert(value.to_string(), 0);
+                }
+            }
+            domains = counts.len();
+        }
+        let groups = MatchingGroups::default();
+        Spread { constraint, counts, weight: normalizing_weight(domains), groups }
+    }
+
+    /// Counts the pods of the domains, or of the nodes to be scored if every node is one.
+    fn count(&mut self, pod: &PodInfo, scored: &[&NodeInfo], counted: &[&NodeInfo]) {
+        let selector = &self.constraint.selector;
+        let is_spread = |other: &api::openapi::api::core::v1::Pod| {
+            other.metadata.namespace == pod.pod.metadata.namespace
+                && selector.matches_meta(&other.metadata)
+        };
+        let key = &self.constraint.topology_key;
+        if key == HOSTNAME {
+            // What is found out about the groups is all that the score needs.
+            for node in scored {
+                self.groups.count_staying(&node.groups, is_spread);
+            }
+            return;
+        }
+        if !scored.iter().any(|node| node.labels().contains_key(key)) {
+            return;
+        }
+        for node in counted.iter().filter(|node| self.constraint.includes(pod, node)) {
+            let value = node.labels().get(key).map_or("", String::as_str);
+            if let Some(count) = self.counts.get_mut(value) {
+                *count += self.groups.count_staying(&node.groups, is_spread);
+            }
+        }
+    }
+}
+
+/// Upstream: topologyNormalizingWeight.
+fn normalizing_weight(domains: usize) -> f64 {
+    libm::log((domains + 2) as f64)
+}
+
+impl PreScorePlugin for PodTopologySpread {
+    fn pre_score(
+        &self,
+        handle: Handle<'_>,
+        state: &mut CycleState,
+        pod: &PodInfo,
+        nodes: &[&NodeInfo],
+    ) -> Status {
+        // Nodes without a zone are still spread over as hosts by the system's defaults.
+        let require_all = has_own_constraints(&pod.pod);
+        let constraints = if require_all {
+            constraints_of(&pod.pod, SCHEDULE_ANYWAY)
+        } else {
+            default_constraints(handle, &pod.pod)
+        };
+        if constraints.is_empty() {
+            return Status::SKIP;
+        }
+        let is_counted =
+            |node: &NodeInfo| !require_all || has_all_keys(Some(node.labels()), &constraints);
+        let (scored, ignored): (Vec<&NodeInfo>, Vec<&NodeInfo>) =
+            nodes.iter().partition(|node| is_counted(node));
+        let ignored = ignored.into_iter().map(|node| node.name.clone()).collect();
+        let all = handle.snapshot.nodes().iter().map(Arc::as_ref);
+        let counted: Vec<&NodeInfo> = all.filter(|node| is_counted(node)).collect();
+        let spread = |constraint| {
+            let mut spread = Spread::new(constraint, &scored);
+            spread.count(pod, &scored, &counted);
+            spread
+        };
+        let spreads = constraints.clone().into_iter().map(spread).collect();
+        state.write(PRE_SCORE_STATE, PreScoreState { spreads, ignored });
+        Status::SUCCESS
+    }
+}
+
+impl ScorePlugin for PodTopologySpread {
+    /// How many pods are in the node's domains already: fewer is better.
+    fn score(&self, state: &CycleState, _pod: &PodInfo, node: &NodeInfo) -> i64 {
+        let Some(state) = state.read::<PreScoreState>(PRE_SCORE_STATE) else { return 0 };
+        if state.ignored.contains(&node.name) {
+            return 0;
+        }
+        let mut score = 0.0;
+        for Spread { constraint, counts, weight, groups } in &state.spreads {
+            let Some(value) = node.labels().get(&constraint.topology_key) else { continue };
+            let count = if constraint.topology_key == HOSTNAME {
+                groups.known_staying(&node.groups)
+            } else {
+                counts.get(value).copied().unwrap_or(0)
+            };
+            // What a constraint tolerates is added everywhere: the more, the less differences
+            // between domains matter.
+            score += count as f64 * weight + (constraint.max_skew - 1) as f64;
+        }
+        score.round() as i64
+    }
+
+    fn normalize_score(&self, state: &CycleState, nodes: &[&NodeInfo], scores: &mut [i64]) {
+        let Some(state) = state.read::<PreScoreState>(PRE_SCORE_STATE) else { return };
+        let is_ignored = |node: &NodeInfo| state.ignored.contains(&node.name);
+        let scored = nodes.iter().zip(scores.iter()).filter(|(node, _)| !is_ignored(node));
+        let scored = scored.map(|(_, score)| *score);
+        let (least, most) = (scored.clone().min().unwrap_or(0), scored.max().unwrap_or(0));
+        for (node, score) in nodes.iter().zip(scores) {
+            *score = match most {
+                _ if is_ignored(node) => 0,
+                0 => MAX_NODE_SCORE,
+                most => MAX_NODE_SCORE * (most + least - *score) / most,
+            };
+        }
+    }
+}
