@@ -8,6 +8,7 @@ use apiserver::{ApiServer, Snapshot, WatchId};
 use client::{Component, Context};
 use controllers::ControllerManager;
 use kubelet::Kubelet;
+use network::Frame;
 use scheduler::Scheduler;
 use sim::{
     Clock, Digest, Digestible, Duration, EventQueue, Fingerprint, Scheduled, Stream, Streams, Time,
@@ -15,6 +16,7 @@ use sim::{
 use trace::Trace;
 
 use crate::quiet::Quiet;
+use crate::underlay::{Underlay, digest_frame};
 use crate::{Command, LoggedCommand, Options, Session, bootstrap};
 
 /// How long a change is under way from its commit to a watch: at least and at most.
@@ -35,6 +37,8 @@ enum Event {
     Wake { owner: u32 },
     /// The API server does what is due.
     ServerWake,
+    /// A frame arrives at a machine.
+    Frame { to: u32, frame: Frame },
 }
 
 impl Digestible for Event {
@@ -50,8 +54,23 @@ impl Digestible for Event {
                 digest.u64(u64::from(*owner));
             }
             Event::ServerWake => digest.u64(2),
+            Event::Frame { to, frame } => {
+                digest.u64(3);
+                digest.add(to);
+                digest_frame(frame, digest);
+            }
         }
     }
+}
+
+/// Why a component is woken.
+enum Waking {
+    /// It asked to be.
+    Timer,
+    /// One of its watches has something to deliver.
+    Watch,
+    /// A frame arrives.
+    Frame(Frame),
 }
 
 /// What a run came to.
@@ -81,6 +100,7 @@ pub struct Cluster {
     controller_manager: Arc<ControllerManager>,
     scheduler: Arc<Scheduler>,
     kubelets: Vec<Arc<Kubelet>>,
+    underlay: Underlay,
     quiet: Quiet,
     /// What changed since a host last asked; kept only while a host follows.
     changed: Option<BTreeSet<(KindId, Key)>>,
@@ -96,6 +116,8 @@ impl Cluster {
             options.nodes.iter().zip(0..).map(bootstrap::kubelet).map(Arc::new).collect();
         let server_node = options.nodes.first().map(|node| bootstrap::node_spec((node, 0)));
         let owners = 2 + kubelets.len();
+        let machines = (FIRST_KUBELET..).zip(kubelets.iter().map(|kubelet| kubelet.mac_address()));
+        let underlay = Underlay::new(seed, machines);
         let lags = (0..owners).map(|owner| Stream::new(seed, &format!("watch/{owner}"))).collect();
         let mut cluster = Cluster {
             clock,
@@ -111,6 +133,7 @@ impl Cluster {
             controller_manager: Arc::new(ControllerManager::new()),
             scheduler: Arc::new(Scheduler::new()),
             kubelets,
+            underlay,
             quiet: Quiet::default(),
             changed: None,
             session: Session::new(options),
@@ -273,6 +296,7 @@ impl Cluster {
         for kubelet in &self.kubelets {
             kubelet.digest(&mut digest);
         }
+        digest.add(&self.underlay);
         digest.finish()
     }
 
@@ -286,21 +310,22 @@ impl Cluster {
                 if let Some(slot) = self.wakes.get_mut(owner as usize) {
                     *slot = None;
                 }
-                self.wake(owner);
+                self.wake(owner, Waking::Timer);
             }
             Event::Deliver { watch, owner } => {
                 self.server.release_watch(watch, time);
-                self.wake(owner);
+                self.wake(owner, Waking::Watch);
             }
             Event::ServerWake => {
                 self.server_wake = None;
                 self.server.wake(time);
             }
+            Event::Frame { to, frame } => self.wake(to, Waking::Frame(frame)),
         }
         self.settle();
     }
 
-    fn wake(&mut self, owner: u32) {
+    fn wake(&mut self, owner: u32, waking: Waking) {
         let mut cx = Context {
             now: self.now,
             clock: self.clock,
@@ -314,11 +339,31 @@ impl Cluster {
             SCHEDULER => wake(&mut self.scheduler, &mut cx),
             _ => {
                 let index = (owner - FIRST_KUBELET) as usize;
-                self.kubelets.get_mut(index).and_then(|kubelet| wake(kubelet, &mut cx))
+                let Some(kubelet) = self.kubelets.get_mut(index) else { return };
+                let kubelet = Arc::make_mut(kubelet);
+                match waking {
+                    Waking::Timer => kubelet.tick(&mut cx),
+                    Waking::Watch => kubelet.wake(&mut cx),
+                    Waking::Frame(frame) => kubelet.receive(frame, &mut cx),
+                }
+                let sent = kubelet.take_outgoing();
+                let next = kubelet.next_wake();
+                self.transmit(sent);
+                next
             }
         };
         let next = next.map(|next| next.max(self.now + SHORTEST_SLEEP));
         self.set_wake(owner, next);
+    }
+
+    /// Puts frames on the cable.
+    fn transmit(&mut self, frames: Vec<Frame>) {
+        for frame in frames {
+            let Some((time, receivers)) = self.underlay.send(self.now, &frame) else { continue };
+            for to in receivers {
+                self.queue.schedule(time, Event::Frame { to, frame: frame.clone() });
+            }
+        }
     }
 
     /// Sets when a component wakes of its own accord, instead of when it would have.

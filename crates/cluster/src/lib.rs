@@ -11,6 +11,7 @@ mod engine;
 mod options;
 mod quiet;
 mod session;
+mod underlay;
 
 pub use command::{Command, Outcome};
 pub use engine::{Cluster, Ran};

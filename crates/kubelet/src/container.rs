@@ -13,6 +13,8 @@ use runtime::{
 use sim::{Digest, Digestible, Time};
 
 use crate::backoff::Backoff;
+use crate::owners::Owners;
+use crate::pod_worker::Sandbox;
 use crate::prober::ProbeState;
 
 /// What part a container plays in its pod.
@@ -42,6 +44,8 @@ pub(crate) struct Instance {
     pub(crate) id: String,
     /// The sandbox it runs in.
     pub(crate) sandbox_id: String,
+    /// The network namespace of its pod.
+    pub(crate) namespace: NamespaceId,
     pub(crate) attempt: u32,
     pub(crate) image: Arc<Image>,
     /// The image's whole name.
@@ -54,8 +58,7 @@ pub(crate) struct Instance {
     pub(crate) started: Option<Time>,
     pub(crate) exit: Option<Exit>,
     /// The running program; `None` before it starts and after it ended.
-    process: Option<Box<dyn Process>>,
-    timer: Option<Time>,
+    task: Option<Task>,
     pub(crate) files: Files,
     pub(crate) log: ContainerLog,
     /// The file whose content becomes the termination message.
@@ -63,10 +66,19 @@ pub(crate) struct Instance {
     pub(crate) message_from_log: bool,
 }
 
+/// A program that runs.
+#[derive(Clone, Debug)]
+struct Task {
+    /// Who it is to the network of its machine.
+    owner: Owner,
+    process: Box<dyn Process>,
+    timer: Option<Time>,
+}
+
 /// What an instance is made from.
 pub(crate) struct Blueprint {
     pub(crate) id: String,
-    pub(crate) sandbox_id: String,
+    pub(crate) sandbox: Sandbox,
     pub(crate) attempt: u32,
     pub(crate) image: Arc<Image>,
     pub(crate) image_name: String,
@@ -80,17 +92,19 @@ pub(crate) struct World<'a> {
     pub(crate) cx: Context<'a>,
     pub(crate) stream: &'a str,
     pub(crate) machine: &'a mut Machine,
+    /// Which processes there are.
+    pub(crate) owners: &'a mut Owners,
     /// The pod's volumes.
     pub(crate) volumes: &'a mut BTreeMap<String, Volume>,
 }
 
 impl Instance {
     pub(crate) fn create(blueprint: Blueprint, container: &Container, now: Time) -> Self {
-        let Blueprint { id, sandbox_id, attempt, image, image_name, environment, files } =
-            blueprint;
+        let Blueprint { id, sandbox, attempt, image, image_name, environment, files } = blueprint;
         Instance {
             id,
-            sandbox_id,
+            sandbox_id: sandbox.id,
+            namespace: sandbox.namespace,
             attempt,
             image,
             image_name,
@@ -99,8 +113,7 @@ impl Instance {
             created: now,
             started: None,
             exit: None,
-            process: None,
-            timer: None,
+            task: None,
             files,
             log: ContainerLog::new(),
             termination_message_path: container
@@ -112,10 +125,11 @@ impl Instance {
         }
     }
 
-    /// Begins to run the program.
-    pub(crate) fn start(&mut self, process: Box<dyn Process>, world: &mut World<'_>) {
+    /// Begins to run the program of the pod of that UID.
+    pub(crate) fn start(&mut self, process: Box<dyn Process>, uid: &Arc<str>, world: &mut World) {
         self.started = Some(world.now);
-        self.process = Some(process);
+        let owner = world.owners.add(uid, process.watches());
+        self.task = Some(Task { owner, process, timer: None });
         self.deliver(ProcessEvent::Started, world);
     }
 
@@ -130,13 +144,18 @@ impl Instance {
 
     /// When its program wants to be woken.
     pub(crate) fn timer(&self) -> Option<Time> {
-        self.timer
+        self.task.as_ref()?.timer
+    }
+
+    /// Who its program is to the network.
+    pub(crate) fn owner(&self) -> Option<Owner> {
+        self.task.as_ref().map(|task| task.owner)
     }
 
     /// Wakes the program if the instant has come that it waits for.
     pub(crate) fn run_timer(&mut self, world: &mut World<'_>) {
-        if self.timer.is_some_and(|time| time <= world.now) {
-            self.timer = None;
+        let timer = self.task.as_mut().map(|task| &mut task.timer);
+        if timer.is_some_and(|timer| timer.take_if(|time| *time <= world.now).is_some()) {
             self.deliver(ProcessEvent::Timer, world);
         }
     }
@@ -147,7 +166,7 @@ impl Instance {
             return;
         }
         if signal == Signal::Kill {
-            self.end(signal.exit_code(), world.now);
+            self.end(signal.exit_code(), world);
         } else {
             self.deliver(ProcessEvent::Signal(signal), world);
         }
@@ -167,7 +186,7 @@ impl Instance {
         world: &mut World<'_>,
         act: impl FnOnce(&mut dyn Process, &mut Io<'_>) -> R,
     ) -> Option<R> {
-        let process = self.process.as_deref_mut()?;
+        let task = self.task.as_mut()?;
         self.files.load(world.volumes);
         let mut io = Io {
             now: world.now,
@@ -177,43 +196,51 @@ impl Instance {
             log: &mut self.log,
             network: Sockets {
                 machine: world.machine,
-                namespace: NamespaceId::HOST,
-                owner: Owner(0),
+                namespace: self.namespace,
+                owner: task.owner,
                 now: world.now,
             },
             cx: world.cx.reborrow(),
             stream: world.stream,
         };
-        let result = act(process, &mut io);
+        let result = act(&mut *task.process, &mut io);
         self.files.store(world.volumes);
         Some(result)
     }
 
-    fn deliver(&mut self, event: ProcessEvent, world: &mut World<'_>) {
+    /// Tells the program what happened.
+    pub(crate) fn deliver(&mut self, event: ProcessEvent, world: &mut World<'_>) {
         let flow = self.with_program(world, |process, io| process.on(event, io));
-        match flow.unwrap_or(Flow::Continue) {
-            Flow::Continue => {}
-            Flow::WaitUntil(time) => self.timer = Some(time),
-            Flow::Exit(code) => self.end(code & 0xff, world.now),
+        match (flow.unwrap_or(Flow::Continue), &mut self.task) {
+            (Flow::WaitUntil(time), Some(task)) => task.timer = Some(time),
+            (Flow::Exit(code), _) => self.end(code & 0xff, world),
+            _ => {}
         }
     }
 
     /// The machine failed under it. Nobody was there to see how it ended.
     /// Upstream: containerd, internal/cri/store/container/status.go, unknownExitCode.
-    pub(crate) fn lose(&mut self, now: Time) {
+    pub(crate) fn lose(&mut self, world: &mut World<'_>) {
         if self.exit.is_none() {
-            self.process = None;
-            self.timer = None;
+            self.end_task(world);
             let message = String::new();
-            self.exit = Some(Exit { code: 255, reason: "Unknown", message, time: now });
+            self.exit = Some(Exit { code: 255, reason: "Unknown", message, time: world.now });
         }
     }
 
-    fn end(&mut self, code: i32, now: Time) {
-        self.process = None;
-        self.timer = None;
+    fn end(&mut self, code: i32, world: &mut World<'_>) {
+        self.end_task(world);
         let reason = if code == 0 { "Completed" } else { "Error" };
-        self.exit = Some(Exit { code, reason, message: self.termination_message(code), time: now });
+        let message = self.termination_message(code);
+        self.exit = Some(Exit { code, reason, message, time: world.now });
+    }
+
+    fn end_task(&mut self, world: &mut World<'_>) {
+        if let Some(mut task) = self.task.take() {
+            task.process.disconnect(&mut world.cx);
+            world.machine.close_owner(task.owner, world.now);
+            world.owners.remove(task.owner);
+        }
     }
 
     /// Upstream: kuberuntime_container.go, getTerminationMessage; the log's tail is at most 80
@@ -244,16 +271,18 @@ impl Instance {
 impl Digestible for Instance {
     fn digest(&self, digest: &mut Digest) {
         digest.str(&self.id);
+        digest.u64(self.namespace.0);
         digest.add(&self.attempt);
         digest.str(&self.image_name);
         digest.add(&self.created);
         digest.add(&self.started);
         digest.add(&self.exit.as_ref().map(|exit| exit.time));
         digest.add(&self.exit.as_ref().map(|exit| exit.code));
-        digest.add(&self.timer);
-        digest.bool(self.process.is_some());
-        if let Some(process) = &self.process {
-            process.digest(digest);
+        digest.bool(self.task.is_some());
+        if let Some(task) = &self.task {
+            digest.u64(task.owner.0);
+            digest.add(&task.timer);
+            task.process.digest(digest);
         }
         digest.add(&*self.environment);
         digest.add(&self.files);

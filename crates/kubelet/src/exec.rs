@@ -6,7 +6,7 @@
 use api::openapi::api::core::v1::{Container, HTTPGetAction, LifecycleHandler};
 use api::openapi::apimachinery::pkg::util::intstr::IntOrString;
 use client::Context;
-use network::{NamespaceId, Owner, Sockets};
+use network::{Owner, Sockets};
 use runtime::{ContainerLog, Environment, Flow, Io, ProcessEvent, Request, Response};
 use sim::Duration;
 
@@ -82,8 +82,8 @@ impl PodWorker {
                 log: &mut log,
                 network: Sockets {
                     machine: &mut node.network,
-                    namespace: NamespaceId::HOST,
-                    owner: Owner(0),
+                    namespace: instance.namespace,
+                    owner: Owner(u64::MAX),
                     now,
                 },
                 stream: &node.stream,
@@ -100,6 +100,7 @@ impl PodWorker {
             event = ProcessEvent::Timer;
         }
         instance.files.store(&mut self.volumes.mounted);
+        node.network.close_owner(Owner(u64::MAX), now);
         let took = if code.is_some() { now - begin } else { limit };
         Ok(Executed { code, output: log.text(), took })
     }

@@ -8,10 +8,12 @@ use api::openapi::api::core::v1::{Node as NodeObject, Pod};
 use apiserver::{Identity, WatchSelector};
 use client::{Change, Component, Context, Informer};
 use imbl::OrdMap;
-use runtime::{ContainerLog, ImageCatalogue};
+use network::{Frame, MacAddress, Ready};
+use runtime::{ContainerLog, ImageCatalogue, ProcessEvent};
 use sim::{Digest, Duration, Time};
 
 use crate::admission::{self, NodeView};
+use crate::agenda::Agenda;
 use crate::container::Instance;
 use crate::node::Node;
 use crate::node_spec::NodeSpec;
@@ -21,6 +23,10 @@ use crate::static_pods;
 
 /// How long to wait before the mirror of a static pod is tried again.
 const MIRROR_RETRY: Duration = Duration::from_secs(1);
+
+/// How often what happens on the network may make something else happen on it within one instant.
+/// What is left after that happens in the next.
+const MAX_ROUNDS: u32 = 32;
 
 /// The kubelet of one node, together with the node's container runtime.
 #[derive(Clone)]
@@ -36,6 +42,11 @@ pub struct Kubelet {
     power_wanted: bool,
     powered: bool,
     next_mirrors: Option<Time>,
+    /// When the pods have something to do, if the kubelet looks at them or not.
+    agenda: Agenda,
+    looks: bool,
+    /// What happened on the network and was not told to anybody yet.
+    untold: Vec<Ready>,
     next_wake: Option<Time>,
 }
 
@@ -62,6 +73,9 @@ impl Kubelet {
             power_wanted: true,
             powered: true,
             next_mirrors: None,
+            agenda: Agenda::default(),
+            looks: false,
+            untold: Vec::new(),
             next_wake: Some(Time::ZERO),
         }
     }
@@ -154,7 +168,38 @@ impl Kubelet {
             return self.node.reboot(cx);
         }
         for uid in self.workers.keys().cloned().collect::<Vec<_>>() {
-            self.with(&uid, |worker, node| worker.lose_power(node, cx.now));
+            self.with(&uid, |worker, node| worker.lose_power(node, cx));
+        }
+        self.untold.clear();
+        self.node.power_off();
+    }
+
+    /// Where frames for the machine go.
+    #[must_use]
+    pub fn mac_address(&self) -> MacAddress {
+        self.node.network.mac_address()
+    }
+
+    /// The frames that left the machine since this was last asked, in order.
+    pub fn take_outgoing(&mut self) -> Vec<Frame> {
+        self.node.network.take_outgoing()
+    }
+
+    /// A frame arrives at the machine. One that is off does not see it.
+    pub fn receive(&mut self, frame: Frame, cx: &mut Context<'_>) {
+        if self.powered {
+            self.node.network.receive(frame, cx.now, cx.trace);
+            self.advance(cx);
+        }
+    }
+
+    /// Does what is due, without a look at what the API server has to deliver.
+    pub fn tick(&mut self, cx: &mut Context<'_>) {
+        let settled = self.power_wanted == self.powered;
+        if settled && (self.wanted && self.powered) == self.running {
+            self.advance(cx);
+        } else {
+            self.wake(cx);
         }
     }
 
@@ -164,12 +209,31 @@ impl Kubelet {
         uid: &Arc<str>,
         change: impl FnOnce(&mut PodWorker, &mut Node) -> R,
     ) -> Option<R> {
-        let worker = self.workers.get_mut(uid)?;
-        Some(change(Arc::make_mut(worker), &mut self.node))
+        let worker = Arc::make_mut(self.workers.get_mut(uid)?);
+        let result = change(worker, &mut self.node);
+        self.agenda.set(uid, worker.next_wake(self.looks));
+        Some(result)
     }
 
     fn insert(&mut self, worker: PodWorker) {
+        self.agenda.set(&worker.uid, worker.next_wake(self.looks));
         self.workers.insert(worker.uid.clone(), Arc::new(worker));
+    }
+
+    fn remove(&mut self, uid: &Arc<str>) {
+        self.agenda.set(uid, None);
+        self.workers.remove(uid);
+    }
+
+    /// Whether the kubelet looks at its pods; their programs run in any case.
+    fn look(&mut self) {
+        let looks = self.running && self.node.is_ready();
+        if looks != self.looks {
+            self.looks = looks;
+            for worker in self.workers.values() {
+                self.agenda.set(&worker.uid, worker.next_wake(looks));
+            }
+        }
     }
 
     fn take_pod_changes(&mut self, cx: &mut Context<'_>) {
@@ -260,7 +324,7 @@ impl Kubelet {
     fn forget_pod(&mut self, cx: &mut Context<'_>, uid: &Arc<str>) {
         let Some(worker) = self.workers.get(uid) else { return };
         if worker.has_ended() {
-            self.workers.remove(uid);
+            self.remove(uid);
             return;
         }
         self.with(uid, |worker, node| {
@@ -305,39 +369,64 @@ impl Kubelet {
     }
 
     fn advance_workers(&mut self, cx: &mut Context<'_>) {
-        let looks = self.running && self.node.is_ready();
-        let due = |worker: &PodWorker| {
-            let work = worker.next_work().filter(|_| looks);
-            [work, worker.next_program()].into_iter().flatten().any(|time| time <= cx.now)
-        };
-        let uids: Vec<Arc<str>> =
-            self.workers.values().filter(|w| due(w)).map(|w| w.uid.clone()).collect();
-        for uid in uids {
+        let looks = self.looks;
+        for uid in self.agenda.due(cx.now) {
             let ended = self.with(&uid, |worker, node| {
                 worker.advance(node, cx, looks);
                 worker.is_orphan && worker.has_ended()
             });
             if ended == Some(true) {
-                self.workers.remove(&uid);
+                self.remove(&uid);
             }
         }
     }
 
-    fn compute_next_wake(&self) -> Option<Time> {
-        let looks = self.running && self.node.is_ready();
-        let mut next = None;
-        let mut consider = |time: Option<Time>| {
-            next = [next, time].into_iter().flatten().min();
-        };
+    /// Tells processes what happened to their sockets.
+    fn tell(&mut self, cx: &mut Context<'_>) {
+        self.node.network.advance(cx.now, cx.trace);
+        for _ in 0..MAX_ROUNDS {
+            self.untold.extend(self.node.network.take_ready());
+            if self.untold.is_empty() {
+                return;
+            }
+            for Ready { owner, socket, event } in std::mem::take(&mut self.untold) {
+                let Some(uid) = self.node.owners.pod(owner) else { continue };
+                let event = ProcessEvent::Socket(socket, event);
+                self.with(&uid, |worker, node| worker.deliver(node, cx, owner, event));
+            }
+        }
+        self.untold.extend(self.node.network.take_ready());
+    }
+
+    /// Tells the programs that watch the API server that there may be something for them.
+    fn tell_watchers(&mut self, cx: &mut Context<'_>) {
+        for (owner, uid) in self.node.owners.watching() {
+            let event = ProcessEvent::Delivered;
+            self.with(&uid, |worker, node| worker.deliver(node, cx, owner, event));
+        }
+    }
+
+    /// Does what is due.
+    fn advance(&mut self, cx: &mut Context<'_>) {
+        if self.running && self.node.next_wake().is_some_and(|time| time <= cx.now) {
+            self.node.advance(cx);
+        }
+        self.look();
         if self.running {
-            consider(self.node.next_wake());
-            consider(self.next_mirrors.filter(|_| self.node.is_registered()));
+            self.create_mirrors(cx);
         }
-        for worker in self.workers.values() {
-            consider(worker.next_program());
-            consider(worker.next_work().filter(|_| looks));
-        }
-        next
+        self.tell(cx);
+        self.advance_workers(cx);
+        self.tell(cx);
+        self.next_wake = self.compute_next_wake(cx.now);
+    }
+
+    fn compute_next_wake(&self, now: Time) -> Option<Time> {
+        let node = self.node.next_wake().filter(|_| self.running);
+        let mirrors = self.next_mirrors.filter(|_| self.running && self.node.is_registered());
+        let network = self.node.network.next_wake().filter(|_| self.powered);
+        let untold = (!self.untold.is_empty()).then_some(now);
+        [node, mirrors, self.agenda.next(), network, untold].into_iter().flatten().min()
     }
 }
 
@@ -357,14 +446,14 @@ impl Component for Kubelet {
         }
         if self.running {
             self.node.advance(cx);
+            self.look();
             for change in self.own_node.sync(cx) {
                 self.node.observe(cx, change.new);
             }
             self.take_pod_changes(cx);
-            self.create_mirrors(cx);
         }
-        self.advance_workers(cx);
-        self.next_wake = self.compute_next_wake();
+        self.tell_watchers(cx);
+        self.advance(cx);
     }
 
     fn next_wake(&self) -> Option<Time> {
@@ -393,5 +482,6 @@ impl Component for Kubelet {
             digest.bool(flag);
         }
         digest.add(&self.next_mirrors);
+        digest.u64(self.untold.len() as u64);
     }
 }

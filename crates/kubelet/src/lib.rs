@@ -7,6 +7,7 @@
 
 mod actions;
 mod admission;
+mod agenda;
 mod backoff;
 mod container;
 mod environment;
@@ -17,6 +18,7 @@ mod network;
 mod node;
 mod node_spec;
 mod node_status;
+mod owners;
 mod pod_worker;
 mod prober;
 mod progress;

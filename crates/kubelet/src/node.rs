@@ -12,7 +12,7 @@ use api::openapi::api::core::v1::{Node as NodeObject, ObjectReference};
 use api::openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use apiserver::Identity;
 use client::{Context, EventRecorder, EventType};
-use network::{Cidr, Machine, MachineOptions};
+use network::{Cidr, Machine, MachineOptions, NamespaceId};
 use runtime::{ImageCatalogue, ImageReference};
 use sim::{Digest, Digestible, Duration, Stream, Time};
 
@@ -21,6 +21,7 @@ use crate::image_service::{ImageService, Pull};
 use crate::network::AddressPool;
 use crate::node_spec::NodeSpec;
 use crate::node_status::{self, Facts};
+use crate::owners::Owners;
 use crate::resources::amounts;
 use crate::volumes::VolumeState;
 
@@ -31,6 +32,8 @@ const LEASE_RENEW_INTERVAL: Duration = Duration::from_secs(10);
 /// Upstream: KubeletConfiguration.nodeStatusReportFrequency and nodeStatusUpdateFrequency.
 const STATUS_REPORT_INTERVAL: Duration = Duration::from_secs(300);
 const STATUS_UPDATE_INTERVAL: Duration = Duration::from_secs(10);
+/// The nodes share one link.
+const LINK_PREFIX: u8 = 16;
 /// Upstream: pkg/kubelet/kubelet.go, genericPlegRelistPeriod.
 const RELIST_PERIOD: Duration = Duration::from_secs(1);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
@@ -49,6 +52,8 @@ pub(crate) struct Node {
     pub(crate) addresses: AddressPool,
     /// The machine's network.
     pub(crate) network: Machine,
+    /// The processes that run on it.
+    pub(crate) owners: Owners,
     /// Whether images came or went since the last report.
     pub(crate) images_changed: bool,
     /// The object as the kubelet knows it.
@@ -71,13 +76,8 @@ impl Node {
         Node {
             recorder: EventRecorder::new(identity.clone(), "kubelet", Some(&spec.name)),
             addresses: AddressPool::new(&spec.pod_cidr),
-            network: Machine::new(MachineOptions {
-                name: spec.name.clone(),
-                address: Cidr {
-                    address: spec.address.parse().unwrap_or(Ipv4Addr::LOCALHOST),
-                    prefix: 16,
-                },
-            }),
+            network: machine(&spec),
+            owners: Owners::new(),
             images: ImageService::new(catalogue),
             stream: format!("kubelet/{}", spec.name),
             images_changed: false,
@@ -110,6 +110,39 @@ impl Node {
         self.next_lease = cx.now;
         self.lease = None;
         self.event(cx, "Starting", "Starting kubelet.");
+    }
+
+    /// Makes the network namespace of a sandbox: CNI ADD.
+    ///
+    /// # Errors
+    /// The plugin's words.
+    pub(crate) fn add_pod_network(&mut self, id: &str) -> Result<(NamespaceId, String), String> {
+        if let Ok((namespace, address)) = self.network.add_pod(id) {
+            return Ok((namespace, address.to_string()));
+        }
+        let address = self.addresses.take().ok_or_else(|| {
+            format!(
+                "plugin type=\"bridge\" name=\"bridge\" failed (add): failed to allocate for range \
+                 0: no IP addresses available in range set: {}",
+                self.spec.pod_cidr
+            )
+        })?;
+        Ok((NamespaceId::HOST, address))
+    }
+
+    /// Takes the network namespace of a sandbox away: CNI DEL.
+    pub(crate) fn remove_pod_network(&mut self, namespace: NamespaceId, address: &str, now: Time) {
+        if namespace != NamespaceId::HOST {
+            self.network.remove_pod(namespace, now);
+        }
+        if address != self.spec.address {
+            self.addresses.release(address);
+        }
+    }
+
+    /// The machine was switched off: its network holds nothing any more.
+    pub(crate) fn power_off(&mut self) {
+        self.network = machine(&self.spec);
     }
 
     /// The machine was switched on again.
@@ -352,6 +385,7 @@ impl Node {
             cx: cx.reborrow(),
             stream: &self.stream,
             machine: &mut self.network,
+            owners: &mut self.owners,
             volumes: &mut volumes.mounted,
         }
     }
@@ -365,6 +399,17 @@ impl Node {
     pub(crate) fn pull(&mut self, cx: &mut Context<'_>, reference: &ImageReference) -> Pull {
         self.images.pull(reference, cx.now, cx.streams.named(&self.stream))
     }
+}
+
+/// The machine's network as it is when the machine is switched on.
+fn machine(spec: &NodeSpec) -> Machine {
+    let address = spec.address.parse().unwrap_or(Ipv4Addr::LOCALHOST);
+    let address = Cidr { address, prefix: LINK_PREFIX };
+    let mut machine = Machine::new(MachineOptions { name: spec.name.clone(), address });
+    if let Ok(range) = spec.pod_cidr.parse() {
+        machine.set_pod_range(range);
+    }
+    machine
 }
 
 fn is_unschedulable(node: &NodeObject) -> bool {
@@ -382,6 +427,8 @@ impl Digestible for Node {
         digest.str(&self.spec.name);
         digest.add(&self.recorder);
         digest.add(&self.images);
+        digest.add(&self.network);
+        digest.add(&self.owners);
         digest.add(&self.addresses);
         digest.bool(self.images_changed);
         let version = self.object.as_ref().and_then(|o| o.metadata.resource_version.clone());

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use api::Key;
 use api::openapi::api::core::v1::{ObjectReference, Pod, PodStatus};
 use client::{Context, EventType};
+use network::{NamespaceId, Owner};
+use runtime::ProcessEvent;
 use sim::{Digest, Digestible, Time};
 
 use crate::actions;
@@ -33,6 +35,7 @@ pub(crate) enum Stage {
 #[derive(Clone, Debug)]
 pub(crate) struct Sandbox {
     pub(crate) id: String,
+    pub(crate) namespace: NamespaceId,
 }
 
 /// One pod on the node.
@@ -160,30 +163,58 @@ impl PodWorker {
     }
 
     fn run_programs(&mut self, node: &mut Node, cx: &mut Context<'_>) {
-        let mut ended = false;
         for record in &mut self.containers {
             let Some(instance) = &mut record.current else { continue };
             instance.run_timer(&mut node.world(cx, &mut self.volumes));
-            ended |= instance.exit.is_some() && !record.exit_seen;
         }
+        self.expect_notice(node, cx);
+    }
+
+    /// Tells one of the pod's processes what happened.
+    pub(crate) fn deliver(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        owner: Owner,
+        event: ProcessEvent,
+    ) {
+        let mut instances = self.containers.iter_mut().filter_map(|r| r.current.as_mut());
+        let Some(instance) = instances.find(|instance| instance.owner() == Some(owner)) else {
+            return;
+        };
+        instance.deliver(event, &mut node.world(cx, &mut self.volumes));
+        self.expect_notice(node, cx);
+    }
+
+    /// When a program has ended, the kubelet sees it when it looks at the containers next.
+    fn expect_notice(&mut self, node: &Node, cx: &Context<'_>) {
+        let unseen = |record: &ContainerRecord| record.exit().is_some() && !record.exit_seen;
+        let ended = self.containers.iter().any(unseen);
         if ended && self.notice_at.is_none() && self.run.is_none() {
             self.notice_at = Some(node.next_relist(cx.now));
         }
     }
 
     /// The machine fails under the pod: its programs and its sandbox are gone.
-    pub(crate) fn lose_power(&mut self, node: &mut Node, now: Time) {
+    pub(crate) fn lose_power(&mut self, node: &mut Node, cx: &mut Context<'_>) {
         self.run = None;
         for record in &mut self.containers {
             if let Some(instance) = &mut record.current {
-                instance.lose(now);
+                instance.lose(&mut node.world(cx, &mut self.volumes));
             }
         }
-        let address = self.address.take_if(|_| self.sandbox.take().is_some());
-        if let Some(address) = address.filter(|_| !self.is_host_network()) {
-            node.addresses.release(&address);
+        if self.sandbox.is_some() {
+            self.remove_sandbox(node, cx.now);
+            self.address = None;
         }
-        self.notice_at = Some(now);
+        self.notice_at = Some(cx.now);
+    }
+
+    /// Takes the sandbox away with its network.
+    pub(crate) fn remove_sandbox(&mut self, node: &mut Node, now: Time) {
+        if let (Some(sandbox), Some(address)) = (self.sandbox.take(), &self.address) {
+            node.remove_pod_network(sandbox.namespace, address, now);
+        }
     }
 
     /// Takes in how the API server has the pod now.
@@ -211,7 +242,7 @@ impl PodWorker {
     }
 
     /// When the kubelet has something to do for the pod.
-    pub(crate) fn next_work(&self) -> Option<Time> {
+    fn next_work(&self) -> Option<Time> {
         let work = match &self.stage {
             Stage::Syncing => {
                 let sync = match &self.run {
@@ -226,8 +257,14 @@ impl PodWorker {
         [work, self.notice_at].into_iter().flatten().min()
     }
 
+    /// When the pod has something to do; `looks` says whether the kubelet looks at it.
+    pub(crate) fn next_wake(&self, looks: bool) -> Option<Time> {
+        let work = self.next_work().filter(|_| looks);
+        [work, self.next_program()].into_iter().flatten().min()
+    }
+
     /// When one of the containers' programs has something to do.
-    pub(crate) fn next_program(&self) -> Option<Time> {
+    fn next_program(&self) -> Option<Time> {
         self.containers.iter().filter_map(|record| record.current.as_ref()?.timer()).min()
     }
 

@@ -286,9 +286,10 @@ impl PodWorker {
             return self.fail(place, None);
         }
         let attempt = self.containers.get(place).and_then(|record| record.current.as_ref());
+        let Some(sandbox) = self.sandbox.clone() else { return self.fail(place, None) };
         let blueprint = Blueprint {
             id: node.container_id(cx),
-            sandbox_id: self.sandbox.as_ref().map(|sandbox| sandbox.id.clone()).unwrap_or_default(),
+            sandbox,
             attempt: attempt.map_or(0, |instance| instance.attempt + 1),
             image,
             image_name: reference.to_string(),
@@ -351,7 +352,7 @@ impl PodWorker {
         let program = node.images.catalogue().start(&instance.image, &instance.environment);
         match program {
             Ok(process) => {
-                instance.start(process, &mut node.world(cx, &mut self.volumes));
+                instance.start(process, &self.uid, &mut node.world(cx, &mut self.volumes));
                 if let Some(record) = self.containers.get_mut(place) {
                     record.failure = None;
                 }

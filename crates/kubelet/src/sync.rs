@@ -6,6 +6,7 @@
 use std::collections::VecDeque;
 
 use client::{Context, EventType};
+use network::NamespaceId;
 use runtime::Signal;
 use sim::{Digest, Digestible, Duration, Time};
 
@@ -211,26 +212,29 @@ impl PodWorker {
         }
     }
 
-    /// Gives the sandbox its address. Says whether there was one.
+    /// Makes the sandbox with its network. Says whether that was possible.
     fn finish_sandbox(&mut self, node: &mut Node, cx: &mut Context<'_>) -> bool {
-        let address = match self.is_host_network() {
-            true => Some(node.spec.address.clone()),
-            false => node.addresses.take(),
+        let id = node.container_id(cx);
+        let made = match self.is_host_network() {
+            true => Ok((NamespaceId::HOST, node.spec.address.clone())),
+            false => node.add_pod_network(&id),
         };
-        let Some(address) = address else {
-            let message = format!(
-                "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to setup \
-                 network for sandbox: plugin type=\"bridge\" name=\"bridge\" failed (add): failed \
-                 to allocate for range 0: no IP addresses available in range set: {}",
-                node.spec.pod_cidr
-            );
-            let event = (EventType::Warning, "FailedCreatePodSandBox", message.as_str());
-            self.event(node, cx, None, event);
-            return false;
-        };
-        self.address = Some(address);
-        self.sandbox = Some(Sandbox { id: node.container_id(cx) });
-        true
+        match made {
+            Ok((namespace, address)) => {
+                self.address = Some(address);
+                self.sandbox = Some(Sandbox { id, namespace });
+                true
+            }
+            Err(why) => {
+                let message = format!(
+                    "Failed to create pod sandbox: rpc error: code = Unknown desc = failed to \
+                     setup network for sandbox {id:?}: {why}"
+                );
+                let event = (EventType::Warning, "FailedCreatePodSandBox", message.as_str());
+                self.event(node, cx, None, event);
+                false
+            }
+        }
     }
 
     /// Starts the next container of the queue, or ends the sync.

@@ -191,12 +191,7 @@ impl PodWorker {
     }
 
     fn finish_termination(&mut self, node: &mut Node, cx: &mut Context<'_>) {
-        if self.sandbox.take().is_some()
-            && !self.is_host_network()
-            && let Some(address) = &self.address
-        {
-            node.addresses.release(address);
-        }
+        self.remove_sandbox(node, cx.now);
         for record in &mut self.containers {
             // Created, but never started: its runtime object is gone with the sandbox.
             if record.current.as_ref().is_some_and(|i| i.started.is_none() && i.exit.is_none()) {

@@ -26,6 +26,12 @@ pub trait Process: fmt::Debug + Send + Sync {
         false
     }
 
+    /// The process is gone, whatever ended it: its connections to the API server end with it. It
+    /// closes its watches and can do nothing else.
+    fn disconnect(&mut self, cx: &mut Context<'_>) {
+        let _ = cx;
+    }
+
     /// A copy of the process as it stands.
     fn clone_box(&self) -> Box<dyn Process>;
 
