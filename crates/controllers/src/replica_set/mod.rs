@@ -21,9 +21,11 @@ use crate::claim::claim_objects;
 use crate::refusal::{is_namespace_terminating, is_not_found};
 use crate::{Action, Change, Controller, Enqueue, Error, SharedInformers, SyncContext, Watch};
 
+mod census;
 mod ranking;
 mod status;
 mod tally;
+use census::Censuses;
 pub(crate) use status::unless_zero;
 use tally::Tally;
 #[cfg(test)]
@@ -36,7 +38,9 @@ const SLOW_START_INITIAL_BATCH_SIZE: usize = 1;
 
 /// The ReplicaSet controller.
 #[derive(Clone, Debug, Default)]
-pub struct ReplicaSetController;
+pub struct ReplicaSetController {
+    censuses: Censuses,
+}
 
 impl Controller for ReplicaSetController {
     const NAME: &'static str = "replicaset-controller";
@@ -49,11 +53,16 @@ impl Controller for ReplicaSetController {
         let Some(replica_set) = cx.informers.get::<ReplicaSet>(key) else {
             return Ok(Action::Done);
         };
-        sync(cx, replica_set)
+        self.sync_replica_set(cx, replica_set)
     }
 }
 
-fn on_replica_set(_: &mut ReplicaSetController, change: &Change, enqueue: &mut Enqueue<'_>) {
+fn on_replica_set(
+    controller: &mut ReplicaSetController,
+    change: &Change,
+    enqueue: &mut Enqueue<'_>,
+) {
+    controller.censuses.on_replica_set(change);
     enqueue.add(change.key.clone());
 }
 
@@ -70,11 +79,12 @@ fn look_the_same(old: &Pod, new: &Pod) -> bool {
 }
 
 /// Wakes the ReplicaSet that a pod belongs to, or those that may adopt it.
-fn on_pod(_: &mut ReplicaSetController, change: &Change, enqueue: &mut Enqueue<'_>) {
+fn on_pod(controller: &mut ReplicaSetController, change: &Change, enqueue: &mut Enqueue<'_>) {
     let (old, new) = (change.old::<Pod>(), change.new::<Pod>());
     if old.zip(new).is_some_and(|(old, new)| look_the_same(old, new)) {
         return;
     }
+    controller.censuses.on_pod(old, new);
     let namespace = &*change.key.namespace;
     let reference = |pod: Option<&Pod>| {
         pod.and_then(|pod| controller_of(&pod.metadata))
@@ -119,30 +129,36 @@ pub(crate) fn replicas(replica_set: &ReplicaSet) -> i32 {
     replica_set.spec.replicas.unwrap_or(1)
 }
 
-fn sync(cx: &mut SyncContext<'_, '_>, replica_set: &ReplicaSet) -> Result<Action, Error> {
-    let Some(selector) = selector(replica_set) else { return Ok(Action::Done) };
-    let now = cx.now_on_calendar();
-    let wanted = usize::try_from(replicas(replica_set)).unwrap_or(0);
-    let is_deleting = replica_set.metadata.deletion_timestamp.is_some();
-    let settled = Tally::of_settled(cx.informers, replica_set, &selector, now);
-    let (tally, managed) = match settled {
-        Some(tally) if tally.active == wanted || is_deleting => (tally, Ok(())),
-        _ => {
-            let pods = claim_objects::<Pod, _>(cx, replica_set, &selector, is_pod_active)?;
-            let mut tally = Tally::new(replica_set, now);
-            pods.iter().for_each(|pod| tally.add(pod));
-            tally.terminating = terminating_pods(cx.informers, replica_set, &selector);
-            let managed =
-                if is_deleting { Ok(()) } else { manage_replicas(cx, replica_set, &pods) };
-            (tally, managed)
-        }
-    };
-    let status = status::calculate(replica_set, &tally, managed.as_ref().err(), cx);
-    status::update(cx, replica_set, status)?;
-    managed?;
-    // Upstream: pkg/controller/controller_utils.go, FindMinNextPodAvailabilityCheck.
-    let next = tally.next_available;
-    Ok(next.map_or(Action::Done, |instant| Action::RequeueAfter(cx.until(instant))))
+impl ReplicaSetController {
+    fn sync_replica_set(
+        &mut self,
+        cx: &mut SyncContext<'_, '_>,
+        replica_set: &ReplicaSet,
+    ) -> Result<Action, Error> {
+        let Some(selector) = selector(replica_set) else { return Ok(Action::Done) };
+        let now = cx.now_on_calendar();
+        let wanted = usize::try_from(replicas(replica_set)).unwrap_or(0);
+        let is_deleting = replica_set.metadata.deletion_timestamp.is_some();
+        let settled = self.censuses.settled(cx.informers, replica_set, &selector, now);
+        let (tally, managed) = match settled {
+            Some(tally) if tally.active == wanted || is_deleting => (tally, Ok(())),
+            _ => {
+                let pods = claim_objects::<Pod, _>(cx, replica_set, &selector, is_pod_active)?;
+                let mut tally = Tally::new(replica_set, now);
+                pods.iter().for_each(|pod| tally.add(pod));
+                tally.terminating = terminating_pods(cx.informers, replica_set, &selector);
+                let managed =
+                    if is_deleting { Ok(()) } else { manage_replicas(cx, replica_set, &pods) };
+                (tally, managed)
+            }
+        };
+        let status = status::calculate(replica_set, &tally, managed.as_ref().err(), cx);
+        status::update(cx, replica_set, status)?;
+        managed?;
+        // Upstream: pkg/controller/controller_utils.go, FindMinNextPodAvailabilityCheck.
+        let next = tally.next_available;
+        Ok(next.map_or(Action::Done, |instant| Action::RequeueAfter(cx.until(instant))))
+    }
 }
 
 /// The pods on their way out that the ReplicaSet still counts as terminating.

@@ -173,9 +173,42 @@ fn replica_set() -> (ReplicaSet, Pod) {
     (replica_set, pod)
 }
 
-// The case upstream has for a Service: a ReplicaSet selects the same pods.
 #[test]
-fn system_defaulting_nodes_have_no_zone() {
+fn system_defaulting_nodes_dont_have_zone_pods_match_service() {
+    use api::openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+    let ports = Some(vec![ServicePort { port: 80, ..ServicePort::default() }]);
+    let service = |name: &str, selector: Option<&[(&str, &str)]>| {
+        let selector = selector.map(labels);
+        let spec = ServiceSpec { selector, ports: ports.clone(), ..ServiceSpec::default() };
+        let metadata = ObjectMeta { name: Some(name.into()), ..ObjectMeta::default() };
+        Service { metadata, spec: Some(spec), status: None }
+    };
+    let within = |mut pod: Pod| {
+        pod.metadata.namespace = Some("default".into());
+        pod
+    };
+    let counts = [("node-a", 4), ("node-b", 3), ("node-c", 2), ("node-d", 1)];
+    let running: Vec<Pod> = pods(&counts).into_iter().map(within).collect();
+    let names = ["node-a", "node-b", "node-c", "node-d"];
+    let others = [service("none", None), service("other", Some(&[("app", "other")]))];
+    for (name, matching, want) in [
+        ("pods match service", true, Some(vec![44, 66, 77, 100])),
+        ("no service selects the pod", false, None),
+    ] {
+        let world = World::new(hosts(&names), running.clone()).with_objects(|cluster| {
+            cluster.create_namespace("default");
+            let matching = matching.then(|| service("web", Some(&[("foo", "")])));
+            for service in others.iter().cloned().chain(matching) {
+                cluster.api::<Service>("default").create(service).expect("created");
+            }
+        });
+        assert_eq!(world.score(NAME, within(labelled(&["foo"]))), want, "{name}");
+    }
+}
+
+// The same for a ReplicaSet that owns the pods.
+#[test]
+fn system_defaulting_by_the_owner() {
     let (replica_set, pod) = replica_set();
     let counts = [("node-a", 4), ("node-b", 3), ("node-c", 2), ("node-d", 1)];
     let mut running = pods(&counts);
