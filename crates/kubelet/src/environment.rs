@@ -124,13 +124,6 @@ impl PodWorker {
         Ok(Environment { argv, variables, hostname, working_directory })
     }
 
-    fn hostname(&self, node: &Node) -> String {
-        let given = self.pod.spec.as_ref().and_then(|spec| spec.hostname.clone());
-        let own = if self.is_host_network() { &node.spec.name } else { &*self.key.name };
-        let hostname = given.unwrap_or_else(|| own.to_string());
-        hostname.chars().take(63).collect::<String>().trim_end_matches(['-', '.']).to_string()
-    }
-
     fn add_from(
         &self,
         node: &Node,

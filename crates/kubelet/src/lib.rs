@@ -10,6 +10,7 @@ mod admission;
 mod agenda;
 mod backoff;
 mod container;
+mod dns;
 mod environment;
 mod exec;
 mod image_service;

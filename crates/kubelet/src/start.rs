@@ -287,6 +287,8 @@ impl PodWorker {
         }
         let attempt = self.containers.get(place).and_then(|record| record.current.as_ref());
         let Some(sandbox) = self.sandbox.clone() else { return self.fail(place, None) };
+        let mut files = mounts(&container);
+        self.write_name_files(node, &mut files);
         let blueprint = Blueprint {
             id: node.container_id(cx),
             sandbox,
@@ -294,7 +296,7 @@ impl PodWorker {
             image,
             image_name: reference.to_string(),
             environment,
-            files: mounts(&container),
+            files,
         };
         let until = cx.now + node.random(cx).between(CREATE.0, CREATE.1);
         let instance = Box::new(Instance::create(blueprint, &container, until));
