@@ -6,6 +6,7 @@ use runtime::{
 use sim::{Digest, Duration};
 
 use crate::tags::Tags;
+use crate::userland::Lookup;
 use crate::{all, official, server, userland};
 
 /// What is known of an image.
@@ -31,6 +32,15 @@ pub struct ImageDefinition {
     pub has_userland: bool,
     /// The programs of its own, by the command's last path element.
     pub program: fn(name: &str, environment: &Environment) -> Option<Box<dyn Process>>,
+    /// Other programs of its own, for tags that begin so; the first that matches counts.
+    pub by_tag: &'static [(&'static str, Lookup)],
+}
+
+impl ImageDefinition {
+    fn lookup(&self, tag: &str) -> Lookup {
+        let own = self.by_tag.iter().find(|(prefix, _)| tag.starts_with(prefix));
+        own.map_or(self.program, |(_, lookup)| *lookup)
+    }
 }
 
 /// The catalogue of all images.
@@ -123,12 +133,12 @@ impl ImageCatalogue for Catalogue {
         let command = environment.argv.first().map(String::as_str).unwrap_or_default();
         let name = command.rsplit('/').next().unwrap_or_default();
         let known = definition(&image.repository);
+        let lookup = known.map_or(userland::no_program as Lookup, |known| known.lookup(&image.tag));
         let own = match known {
-            Some(known) => (known.program)(name, environment),
-            None => server::program(command),
+            Some(_) => lookup(name, environment),
+            None => server::program(command).or_else(|| lookup(name, environment)),
         };
         let has_userland = known.is_none_or(|known| known.has_userland);
-        let lookup = known.map_or(userland::no_program as userland::Lookup, |known| known.program);
         let program = own.or_else(|| {
             has_userland.then(|| userland::start(command, environment, lookup)).flatten()
         });
@@ -169,6 +179,7 @@ fn describe(
             official::size_bytes(name).unwrap_or_else(|| server::size_bytes(&repository));
         return Image {
             repository,
+            tag: tag.to_string(),
             digest,
             size_bytes,
             entrypoint: words(&[server::ENTRYPOINT]),
@@ -182,6 +193,7 @@ fn describe(
     let variable = |(name, value): &(&str, &str)| ((*name).to_string(), (*value).to_string());
     Image {
         repository,
+        tag: tag.to_string(),
         digest,
         size_bytes: size.map_or(0, |(_, size)| *size),
         entrypoint: words(known.entrypoint),

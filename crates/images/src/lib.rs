@@ -20,9 +20,11 @@ use std::sync::Arc;
 
 use runtime::ImageCatalogue;
 
+mod apps;
 mod busybox;
 mod catalogue;
 mod control_plane;
+mod net;
 mod nginx;
 mod official;
 mod pause;
@@ -43,14 +45,26 @@ pub fn catalogue() -> Arc<dyn ImageCatalogue> {
 /// All images that are more than a server, each with its programs.
 #[must_use]
 pub fn all() -> &'static [&'static ImageDefinition] {
-    static ALL: [&ImageDefinition; 7] = [
+    static ALL: &[&ImageDefinition] = &[
         &nginx::IMAGE,
+        &nginx::SLIM,
         &busybox::IMAGE,
+        &busybox::OF_KUBERNETES,
         &pause::IMAGE,
         &control_plane::ETCD,
         &control_plane::KUBE_APISERVER,
         &control_plane::KUBE_CONTROLLER_MANAGER,
         &control_plane::KUBE_SCHEDULER,
+        &apps::agnhost::IMAGE,
+        &apps::web::HELLO_APP,
+        &apps::web::HELLO_APP_PKG,
+        &apps::web::NODE_HELLO,
+        &apps::web::HTTP_ECHO,
+        &apps::web::WHOAMI,
+        &apps::web::ECHOSERVER,
+        &apps::web::HTTPD,
+        &apps::web::HPA_EXAMPLE,
+        &apps::web::LIVENESS,
     ];
-    &ALL
+    ALL
 }

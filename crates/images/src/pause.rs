@@ -3,7 +3,7 @@
 use runtime::Signal;
 
 use crate::catalogue::ImageDefinition;
-use crate::server::Server;
+use crate::server::Idle;
 use crate::tags::Tags;
 
 /// `registry.k8s.io/pause`.
@@ -17,5 +17,6 @@ pub(crate) static IMAGE: ImageDefinition = ImageDefinition {
     stop_signal: Signal::Term,
     user: 65535,
     has_userland: false,
-    program: |name, _| (name == "pause").then(|| Box::new(Server) as _),
+    program: |name, _| (name == "pause").then(|| Box::new(Idle) as _),
+    by_tag: &[],
 };

@@ -1,7 +1,12 @@
 //! The program of an image that is not described: a server that runs until it is asked to end.
 
-use runtime::{Flow, Io, Process, ProcessEvent, Request, Response, Signal};
+use std::sync::Arc;
+
+use network::{HttpRequest, HttpResponse, Payload};
+use runtime::{Flow, Io, Process, ProcessEvent, Signal};
 use sim::Digest;
+
+use crate::net::{Arrived, Host, Reply, Service, header, text};
 
 /// The command that such an image runs unless the pod gives one.
 pub(crate) const ENTRYPOINT: &str = "/entrypoint";
@@ -17,14 +22,65 @@ pub(crate) fn size_bytes(repository: &str) -> u64 {
 
 /// The server, if the command is the image's own.
 pub(crate) fn program(command: &str) -> Option<Box<dyn Process>> {
-    (command == ENTRYPOINT).then(|| Box::new(Server) as Box<dyn Process>)
+    (command == ENTRYPOINT).then(|| Host::start(Server))
 }
 
-/// Runs until it is asked to end.
-#[derive(Clone, Debug)]
-pub(crate) struct Server;
+/// The answer to a gRPC call: a status and, if that is 0, a message.
+pub(crate) fn grpc(status: u16, message: &str, body: &str) -> Payload {
+    let headers = [
+        header("content-type", "application/grpc"),
+        header("grpc-status", &status.to_string()),
+        header("grpc-message", message),
+    ];
+    Payload::HttpResponse(Arc::new(HttpResponse {
+        status: 200,
+        headers: headers.into(),
+        body: body.to_string(),
+    }))
+}
 
-impl Process for Server {
+/// Whether a request is a gRPC call.
+pub(crate) fn is_grpc(request: &HttpRequest) -> bool {
+    request.headers.get("content-type").is_some_and(|kind| kind.starts_with("application/grpc"))
+}
+
+/// Answers wherever it can be expected to listen: at the port that its environment names, else
+/// at the ports that its container is declared with. What the real program would answer is not
+/// known, so it says no more than that all is well.
+#[derive(Clone, Debug)]
+struct Server;
+
+impl Service for Server {
+    fn begin(&mut self, io: &mut Io<'_>) -> Result<Vec<u16>, i32> {
+        let named = io.environment.variables.get("PORT").and_then(|port| port.parse().ok());
+        Ok(named.map_or_else(|| io.environment.ports.clone(), |port| vec![port]))
+    }
+
+    fn serve(&mut self, arrived: &Arrived, _io: &mut Io<'_>) -> Reply {
+        match &arrived.payload {
+            Payload::HttpRequest(request) if is_grpc(request) => {
+                Reply::Send(grpc(0, "", r#"{"status":"SERVING"}"#))
+            }
+            Payload::HttpRequest(_) => Reply::Send(text(200, "")),
+            _ => Reply::Silence,
+        }
+    }
+
+    fn clone_service(&self) -> Box<dyn Service> {
+        Box::new(self.clone())
+    }
+
+    fn digest(&self, digest: &mut Digest) {
+        digest.str("server");
+    }
+}
+
+/// Does nothing until it is asked to end: what holds a pod's namespaces, and what stands for a
+/// component of the control plane.
+#[derive(Clone, Debug)]
+pub(crate) struct Idle;
+
+impl Process for Idle {
     fn on(&mut self, event: ProcessEvent, _io: &mut Io<'_>) -> Flow {
         match event {
             ProcessEvent::Signal(Signal::Term | Signal::Int | Signal::Quit) => Flow::Exit(0),
@@ -32,17 +88,11 @@ impl Process for Server {
         }
     }
 
-    /// What the real program would listen to is not known, so it answers everywhere.
-    fn serve(&mut self, request: &Request<'_>, _io: &mut Io<'_>) -> Option<Response> {
-        let status = if request.path.is_some() { 200 } else { 0 };
-        Some(Response { status, body: String::new() })
-    }
-
     fn clone_box(&self) -> Box<dyn Process> {
         Box::new(self.clone())
     }
 
     fn digest(&self, digest: &mut Digest) {
-        digest.str("server");
+        digest.str("idle");
     }
 }

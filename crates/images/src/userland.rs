@@ -12,13 +12,14 @@ mod follow;
 mod network;
 
 use file_commands::files;
+pub(crate) use network::{curl, old_nslookup, program as network_program};
 
 /// How an image finds programs of its own, by the command's last path element.
 pub(crate) type Lookup = fn(&str, &Environment) -> Option<Box<dyn Process>>;
 
-/// The lookup of an image that has none.
-pub(crate) fn no_program(_name: &str, _environment: &Environment) -> Option<Box<dyn Process>> {
-    None
+/// The lookup of an image of which nothing is known: it may well have `curl`.
+pub(crate) fn no_program(name: &str, environment: &Environment) -> Option<Box<dyn Process>> {
+    (name == "curl").then(|| curl(&environment.argv))
 }
 
 /// A command that is being run: its words and input, and the output it makes.
@@ -51,6 +52,8 @@ pub(crate) enum Outcome {
         process: Box<dyn Process>,
         /// Whether it takes the shell's place.
         exec: bool,
+        /// What it is started with.
+        environment: Box<Environment>,
     },
 }
 
@@ -167,11 +170,15 @@ pub(crate) fn run(
         },
         "test" => Outcome::Done(i32::from(!test(args, view, io))),
         "[" => Outcome::Done(i32::from(!test(&args[..args.len().saturating_sub(1)], view, io))),
-        "hostname" | "uname" => {
-            invocation.out = match name {
-                "hostname" => format!("{}\n", io.environment.hostname),
-                _ => "Linux\n".to_string(),
+        "hostname" => {
+            invocation.out = match args.first().map(String::as_str) {
+                Some("-i" | "-I") => format!("{}\n", io.network.address()),
+                _ => format!("{}\n", io.environment.hostname),
             };
+            done
+        }
+        "uname" => {
+            invocation.out = "Linux\n".to_string();
             done
         }
         "whoami" | "id" | "nproc" => {
@@ -199,8 +206,7 @@ pub(crate) fn run(
             done
         }
         _ => {
-            return network::network(name, args, invocation)
-                .or_else(|| files(name, args, invocation, view, io));
+            return files(name, args, invocation, view, io);
         }
     };
     Some(outcome)

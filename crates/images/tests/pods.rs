@@ -193,7 +193,7 @@ fn a_web_server_becomes_ready() {
     assert!(events[1].starts_with("Pulled: Successfully pulled image \"nginx:1.14.2\" in "));
     assert!(events[1].ends_with(" including waiting). Image size: 44710204 bytes."));
     assert_eq!(events[2..], ["Created: Container created", "Started: Container started"]);
-    assert!(world.log("web").contains("worker processes started"));
+    assert!(world.log("web").contains("start worker processes"));
 }
 
 #[test]

@@ -12,8 +12,10 @@ use api::openapi::api::core::v1::{
 use client::Context;
 use runtime::{Environment, Image};
 
+use crate::exec::port_number;
 use crate::node::Node;
 use crate::pod_worker::PodWorker;
+use crate::prober::ProbeKind;
 use crate::resources::{amounts, milli_value};
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -78,6 +80,24 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
+/// The TCP ports that a container says it listens at: by its list, or because its probes ask
+/// there.
+fn declared_ports(container: &Container) -> Vec<u16> {
+    let listed = container.ports.iter().flatten();
+    let listed = listed.filter(|port| port.protocol.as_deref().is_none_or(|name| name == "TCP"));
+    let mut ports: Vec<u16> =
+        listed.filter_map(|port| u16::try_from(port.container_port).ok()).collect();
+    for probe in ProbeKind::ALL.iter().filter_map(|kind| kind.of(container)) {
+        let port = probe.http_get.as_ref().map(|action| &action.port);
+        let port = port.or(probe.tcp_socket.as_ref().map(|action| &action.port));
+        ports.extend(port.and_then(|port| port_number(container, port)));
+        ports.extend(probe.grpc.as_ref().and_then(|action| u16::try_from(action.port).ok()));
+    }
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}
+
 impl PodWorker {
     /// What the program of a container starts with.
     ///
@@ -121,7 +141,8 @@ impl PodWorker {
         variables.extend(image.variables.iter().cloned());
         variables.extend(own);
         let working_directory = container.working_dir.clone().unwrap_or_else(|| "/".to_string());
-        Ok(Environment { argv, variables, hostname, working_directory })
+        let ports = declared_ports(container);
+        Ok(Environment { argv, variables, hostname, working_directory, ports })
     }
 
     fn add_from(

@@ -11,6 +11,8 @@ use crate::{Environment, ImageReference, Process, Signal};
 pub struct Image {
     /// The repository with its registry: `docker.io/library/nginx`.
     pub repository: String,
+    /// The tag it was asked for by; `latest` if none was named.
+    pub tag: String,
     /// The digest of the manifest: `sha256:` and 64 hexadecimal digits.
     pub digest: String,
     /// The size of the compressed layers.

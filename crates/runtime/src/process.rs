@@ -157,6 +157,9 @@ pub struct Environment {
     pub hostname: String,
     /// Where it starts.
     pub working_directory: String,
+    /// The TCP ports that its container is declared with: all that is known of where a program
+    /// listens that is not described.
+    pub ports: Vec<u16>,
 }
 
 impl Digestible for Environment {
@@ -165,6 +168,7 @@ impl Digestible for Environment {
         digest.add(&self.variables);
         digest.str(&self.hostname);
         digest.str(&self.working_directory);
+        self.ports.iter().for_each(|port| digest.u64(u64::from(*port)));
     }
 }
 

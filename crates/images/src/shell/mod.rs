@@ -4,7 +4,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use runtime::{Flow, Io, OutputStream, Process, ProcessEvent, Request, Response, Signal};
+use network::Sockets;
+use runtime::{
+    ContainerLog, Environment, Flow, Io, OutputStream, Process, ProcessEvent, Request, Response,
+    Signal,
+};
 use sim::{Digest, Duration, Time};
 
 mod expand;
@@ -47,10 +51,30 @@ enum Waiting {
     Until(Time),
     /// For ever: `tail -f /dev/null`.
     Forever,
-    /// A program that it started. `exec` says that the program took its place.
-    Program { process: Box<dyn Process>, timer: Option<Time>, exec: bool },
+    /// A program that it started.
+    Program(Box<Running>),
     /// What runs in the background.
     Background,
+    /// A command whose output becomes part of the next.
+    Capture(Box<Shell>),
+}
+
+/// A program in the foreground.
+#[derive(Clone, Debug)]
+struct Running {
+    process: Box<dyn Process>,
+    timer: Option<Time>,
+    /// Whether it took the shell's place.
+    exec: bool,
+    environment: Environment,
+    targets: [Target; 2],
+}
+
+/// What a file descriptor stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Target {
+    Stream(OutputStream),
+    File(String),
 }
 
 /// A subshell under way: where it ends and what it began with.
@@ -83,6 +107,10 @@ pub(crate) struct Shell {
     background: Vec<Shell>,
     finished: Option<i32>,
     lookup: Lookup,
+    /// The outputs that have been collected for the command that is next, and how many of them
+    /// it has taken in.
+    captured: Vec<String>,
+    taken: usize,
     /// How many operations are left to this instant, shared by all that the shell runs.
     budget: u32,
     nesting: u32,
@@ -118,6 +146,8 @@ impl Shell {
             pending: Vec::new(),
             background: Vec::new(),
             finished: None,
+            captured: Vec::new(),
+            taken: 0,
             lookup,
             budget: MAX_OPERATIONS,
             nesting: 0,
@@ -163,23 +193,48 @@ impl Shell {
         child.frames.clear();
         child.background.clear();
         child.subshells.clear();
+        child.captured.clear();
+        child.taken = 0;
+        child.waiting = None;
         child.nesting += 1;
         child
     }
 
-    /// Runs a script to its end and returns its output. A command that would wait does not.
+    /// Runs a script and returns its output. If it has to wait, so does the shell: it expands
+    /// the command again when the output is there, and takes what it has by then.
     fn capture(&mut self, program: &Arc<Program>, io: &mut Io<'_>) -> String {
+        self.taken += 1;
+        if let Some(text) = self.captured.get(self.taken - 1) {
+            return text.clone();
+        }
+        if self.captures_wait() {
+            return String::new();
+        }
         if self.nesting >= MAX_NESTING {
             self.finished = Some(2);
             return String::new();
         }
-        let mut inner = self.child();
+        let mut inner = Box::new(self.child());
         inner.captures = vec![String::new()];
         inner.call(program.clone());
+        self.go_on_capturing(inner, io);
+        self.captured.get(self.taken - 1).cloned().unwrap_or_default()
+    }
+
+    fn go_on_capturing(&mut self, mut inner: Box<Shell>, io: &mut Io<'_>) {
         inner.proceed(io);
         self.budget = inner.budget;
+        if inner.finished.is_none() {
+            self.waiting = Some(Waiting::Capture(inner));
+            return;
+        }
         self.status = inner.finished.unwrap_or(inner.status);
-        inner.captures.into_iter().next().unwrap_or_default()
+        self.captured.push(inner.captures.into_iter().next().unwrap_or_default());
+    }
+
+    /// Whether the expansion of a command waits for output.
+    fn captures_wait(&self) -> bool {
+        matches!(self.waiting, Some(Waiting::Capture(_)))
     }
 
     fn write(&mut self, io: &mut Io<'_>, stream: OutputStream, text: &str) {
@@ -230,21 +285,31 @@ impl Shell {
         }
     }
 
-    fn on_timer(&mut self, io: &mut Io<'_>) {
+    /// Takes an event that concerns it or something that it runs.
+    fn on_event(&mut self, event: &ProcessEvent, io: &mut Io<'_>) {
+        let is_timer = *event == ProcessEvent::Timer;
+        let due = |time: Option<Time>| !is_timer || time.is_some_and(|time| time <= io.now);
         match &mut self.waiting {
-            Some(Waiting::Until(time)) if *time <= io.now => {
-                self.waiting = None;
+            Some(Waiting::Until(time)) if is_timer && *time <= io.now => self.waiting = None,
+            Some(Waiting::Program(running)) if due(running.timer) => {
+                if is_timer {
+                    running.timer = None;
+                }
+                self.deliver(event.clone(), io);
             }
-            Some(Waiting::Program { timer, .. }) if timer.is_some_and(|time| time <= io.now) => {
-                *timer = None;
-                self.deliver(ProcessEvent::Timer, io);
+            Some(Waiting::Capture(inner)) if due(inner.timer()) => {
+                if let Some(Waiting::Capture(mut inner)) = self.waiting.take() {
+                    inner.budget = self.budget;
+                    inner.on_event(event, io);
+                    self.go_on_capturing(inner, io);
+                }
             }
             _ => {}
         }
         for child in &mut self.background {
-            if child.timer().is_some_and(|time| time <= io.now) {
+            if !is_timer || child.timer().is_some_and(|time| time <= io.now) {
                 child.budget = self.budget;
-                child.on_timer(io);
+                child.on_event(event, io);
                 child.proceed(io);
                 self.budget = child.budget;
             }
@@ -258,25 +323,53 @@ impl Shell {
 
     /// Hands an event to the program that runs in the foreground.
     fn deliver(&mut self, event: ProcessEvent, io: &mut Io<'_>) {
-        let Some(Waiting::Program { process, timer, exec }) = &mut self.waiting else { return };
-        match process.on(event, io) {
+        let Some(Waiting::Program(running)) = &mut self.waiting else { return };
+        // What is collected or goes to a file is written aside first.
+        let direct = self.captures.is_empty() && running.targets == run::STREAMS;
+        let mut aside = ContainerLog::new();
+        let mut inner = Io {
+            now: io.now,
+            clock: io.clock,
+            environment: &running.environment,
+            files: &mut *io.files,
+            log: if direct { &mut *io.log } else { &mut aside },
+            network: Sockets {
+                machine: &mut *io.network.machine,
+                namespace: io.network.namespace,
+                owner: io.network.owner,
+                now: io.now,
+            },
+            cx: io.cx.reborrow(),
+            stream: io.stream,
+        };
+        let flow = running.process.on(event, &mut inner);
+        let (exec, targets) = (running.exec, running.targets.clone());
+        match flow {
             Flow::Continue => {}
-            Flow::WaitUntil(time) => *timer = Some(time),
+            Flow::WaitUntil(time) => running.timer = Some(time),
             Flow::Exit(code) => {
-                let exec = *exec;
                 self.waiting = None;
                 self.status = code;
                 if exec {
                     self.finished = Some(code);
+                } else if code != 0 && self.exit_on_error && !self.is_tested() {
+                    self.exit(code);
                 }
             }
+        }
+        if !direct {
+            let text = |stream| run::stream_text(&aside, stream);
+            let (out, err) = (text(OutputStream::Stdout), text(OutputStream::Stderr));
+            self.emit(&targets, &out, &err, io);
         }
     }
 
     /// The first process of a container gets only the signals that it asked for; what runs in
     /// the foreground does not hear of them.
     fn on_signal(&mut self, signal: Signal, io: &mut Io<'_>) {
-        if let Some(Waiting::Program { exec: true, .. }) = self.waiting {
+        if let Some(Waiting::Program(running)) = &self.waiting
+            && running.exec
+        {
             self.deliver(ProcessEvent::Signal(signal), io);
         } else if self.traps.contains_key(&signal) {
             self.pending.push(signal);
@@ -290,7 +383,8 @@ impl Shell {
     fn timer(&self) -> Option<Time> {
         let own = match &self.waiting {
             Some(Waiting::Until(time)) => Some(*time),
-            Some(Waiting::Program { timer, .. }) => *timer,
+            Some(Waiting::Program(running)) => running.timer,
+            Some(Waiting::Capture(inner)) => inner.timer(),
             _ => None,
         };
         self.background.iter().filter_map(Shell::timer).chain(own).min()
@@ -311,9 +405,8 @@ impl Process for Shell {
         self.budget = MAX_OPERATIONS;
         match event {
             ProcessEvent::Started => self.begin(io),
-            ProcessEvent::Timer => self.on_timer(io),
             ProcessEvent::Signal(signal) => self.on_signal(signal, io),
-            ProcessEvent::Socket(..) | ProcessEvent::Delivered => {}
+            event => self.on_event(&event, io),
         }
         self.proceed(io);
         match (self.finished, self.timer()) {
@@ -325,8 +418,8 @@ impl Process for Shell {
 
     /// What the shell started may listen.
     fn serve(&mut self, request: &Request<'_>, io: &mut Io<'_>) -> Option<Response> {
-        if let Some(Waiting::Program { process, .. }) = &mut self.waiting
-            && let Some(response) = process.serve(request, io)
+        if let Some(Waiting::Program(running)) = &mut self.waiting
+            && let Some(response) = running.process.serve(request, io)
         {
             return Some(response);
         }
@@ -351,9 +444,12 @@ impl Process for Shell {
         digest.bool(self.exit_on_error);
         digest.add(&self.timer());
         digest.bool(self.waiting.is_some());
-        if let Some(Waiting::Program { process, .. }) = &self.waiting {
-            process.digest(digest);
+        match &self.waiting {
+            Some(Waiting::Program(running)) => running.process.digest(digest),
+            Some(Waiting::Capture(inner)) => inner.digest(digest),
+            _ => {}
         }
+        digest.add(&self.captured);
         digest.add(&self.captures);
         digest.add(&self.input);
         digest.u64(self.traps.len() as u64);

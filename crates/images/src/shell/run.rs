@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use runtime::{Io, OutputStream, ProcessEvent, Signal};
+use runtime::{ContainerLog, Io, OutputStream, ProcessEvent, Signal};
 use sim::Duration;
 
 use super::parse::{Op, Part, Program, Redirect, RedirectKind, Simple};
-use super::{Frame, MAX_BACKGROUND, MAX_NESTING, MAX_TEXT_BYTES, Shell, Subshell, Waiting};
+use super::{
+    Frame, MAX_BACKGROUND, MAX_NESTING, MAX_TEXT_BYTES, Running, Shell, Subshell, Target, Waiting,
+};
 use crate::userland::{self, Invocation, Outcome};
 
 impl Program {
@@ -33,6 +35,17 @@ impl Shell {
         let place = frame.next;
         frame.next += 1;
         let Some(op) = program.ops.get(place) else { return };
+        self.taken = 0;
+        self.perform(op, &program, place, io);
+        if !self.captures_wait() {
+            self.captured.clear();
+        } else if let Some(frame) = self.frames.last_mut() {
+            // The command is expanded again when the output is there.
+            frame.next = place;
+        }
+    }
+
+    fn perform(&mut self, op: &Op, program: &Arc<Program>, place: usize, io: &mut Io<'_>) {
         match op {
             Op::Nop => {}
             Op::Run(simple) => self.run(simple, io),
@@ -41,7 +54,7 @@ impl Shell {
             Op::JumpIfOk(target) => self.jump(*target, self.status == 0),
             Op::Not => self.status = i32::from(self.status == 0),
             Op::Succeed => self.status = 0,
-            Op::Spawn(end) => self.spawn(&program, place + 1, *end, io),
+            Op::Spawn(end) => self.spawn(program, place + 1, *end, io),
             Op::PipeBegin => self.captures.push(String::new()),
             Op::PipeNext => {
                 self.input = self.captures.pop();
@@ -51,8 +64,10 @@ impl Shell {
             Op::PipeEnd => self.input = None,
             Op::ForBegin(words) => {
                 let mut words = self.expand_words(words, io);
-                words.reverse();
-                self.loops.push(words);
+                if !self.captures_wait() {
+                    words.reverse();
+                    self.loops.push(words);
+                }
             }
             Op::ForNext(name, end) => match self.loops.last_mut().and_then(Vec::pop) {
                 Some(word) => {
@@ -107,6 +122,9 @@ impl Shell {
         let words = self.expand_words(&simple.words, io);
         for (name, value) in &simple.assignments {
             let value = self.expand_text(value, io);
+            if self.captures_wait() {
+                return;
+            }
             if value.len() >= MAX_TEXT_BYTES {
                 io.stderr("sh: out of memory\n");
                 self.finished = Some(2);
@@ -114,8 +132,15 @@ impl Shell {
             }
             self.variables.insert(name.clone(), value);
         }
+        let targets = self.targets(&simple.redirects, io);
+        if self.captures_wait() {
+            return;
+        }
         let Some(name) = words.first().cloned() else {
-            self.status = 0;
+            // An assignment takes the status of the command whose output it takes.
+            if self.captured.is_empty() {
+                self.status = 0;
+            }
             return;
         };
         let mut input = self.input.take().unwrap_or_default();
@@ -135,11 +160,11 @@ impl Shell {
         let mut invocation = Invocation { words, input, out: String::new(), err: String::new() };
         let outcome = self.builtin(&name, &mut invocation, io);
         let Invocation { out, err, .. } = invocation;
-        self.deliver_output(&simple.redirects, &out, &err, io);
-        self.finish_command(outcome, io);
+        self.emit(&targets, &out, &err, io);
+        self.finish_command(outcome, targets, io);
     }
 
-    fn finish_command(&mut self, outcome: Outcome, io: &mut Io<'_>) {
+    fn finish_command(&mut self, outcome: Outcome, targets: [Target; 2], io: &mut Io<'_>) {
         match outcome {
             Outcome::Done(code) => {
                 self.status = code;
@@ -153,15 +178,17 @@ impl Shell {
                 self.waiting = Some(Waiting::Until(io.now + span));
             }
             Outcome::Forever => self.waiting = Some(Waiting::Forever),
-            Outcome::Program { process, exec } => {
-                self.waiting = Some(Waiting::Program { process, timer: None, exec });
+            Outcome::Program { process, exec, environment } => {
+                let environment = *environment;
+                let running = Running { process, timer: None, exec, environment, targets };
+                self.waiting = Some(Waiting::Program(Box::new(running)));
                 self.deliver(ProcessEvent::Started, io);
             }
         }
     }
 
     /// Whether what follows looks at the status, so that a failure does not end the script.
-    fn is_tested(&self) -> bool {
+    pub(super) fn is_tested(&self) -> bool {
         let Some(frame) = self.frames.last() else { return false };
         let mut rest = frame.program.ops.iter().skip(frame.next);
         let next = rest.find(|op| !matches!(op, Op::Nop | Op::PipeEnd));
@@ -172,22 +199,24 @@ impl Shell {
         userland::absolute(&self.directory, path)
     }
 
-    /// Sends output where the redirections say.
-    fn deliver_output(&mut self, redirects: &[Redirect], out: &str, err: &str, io: &mut Io<'_>) {
-        // What each of the two descriptors stands for: a file, or one of the container's streams.
-        let mut targets =
-            [Target::Stream(OutputStream::Stdout), Target::Stream(OutputStream::Stderr)];
+    /// What the two descriptors stand for after the redirections. A file that is written to
+    /// anew is emptied.
+    fn targets(&mut self, redirects: &[Redirect], io: &mut Io<'_>) -> [Target; 2] {
+        let mut targets = STREAMS;
         for redirect in redirects {
             let slot = usize::from(redirect.descriptor == 2);
             if redirect.kind == RedirectKind::Read || redirect.descriptor > 2 {
                 continue;
             }
             let word = self.expand_text(&redirect.target, io);
+            if self.captures_wait() {
+                break;
+            }
             let target = match (redirect.kind, word.as_str()) {
                 (RedirectKind::Duplicate, "1") => targets[0].clone(),
                 (RedirectKind::Duplicate, "2") => targets[1].clone(),
-                (_, "/dev/stdout" | "/proc/1/fd/1") => Target::Stream(OutputStream::Stdout),
-                (_, "/dev/stderr" | "/proc/1/fd/2") => Target::Stream(OutputStream::Stderr),
+                (_, "/dev/stdout" | "/proc/1/fd/1") => STREAMS[0].clone(),
+                (_, "/dev/stderr" | "/proc/1/fd/2") => STREAMS[1].clone(),
                 (kind, _) => {
                     let path = self.path(&word);
                     if kind == RedirectKind::Write && path != "/dev/null" {
@@ -198,6 +227,11 @@ impl Shell {
             };
             targets[slot] = target;
         }
+        targets
+    }
+
+    /// Sends output where it belongs.
+    pub(super) fn emit(&mut self, targets: &[Target; 2], out: &str, err: &str, io: &mut Io<'_>) {
         for (target, text) in targets.iter().zip([out, err]) {
             match target {
                 _ if text.is_empty() => {}
@@ -334,11 +368,13 @@ impl Shell {
             variables: self.variables.clone(),
             hostname: io.environment.hostname.clone(),
             working_directory: self.directory.clone(),
+            ports: io.environment.ports.clone(),
         };
-        let program = userland::start(&command, &environment, self.lookup)
-            .or_else(|| (self.lookup)(&name, &environment));
+        let program = (self.lookup)(&name, &environment)
+            .or_else(|| userland::network_program(&name, &environment.argv, &invocation.input))
+            .or_else(|| userland::start(&command, &environment, self.lookup));
         match program {
-            Some(process) => Outcome::Program { process, exec },
+            Some(process) => Outcome::Program { process, exec, environment: Box::new(environment) },
             None => {
                 invocation.err = format!("sh: {command}: not found\n");
                 if exec { Outcome::Exit(127) } else { Outcome::Done(127) }
@@ -347,11 +383,20 @@ impl Shell {
     }
 }
 
-/// What a file descriptor stands for.
-#[derive(Clone)]
-enum Target {
-    Stream(OutputStream),
-    File(String),
+/// Where output goes that is not redirected.
+pub(super) const STREAMS: [Target; 2] =
+    [Target::Stream(OutputStream::Stdout), Target::Stream(OutputStream::Stderr)];
+
+/// What was written to one of the streams.
+pub(super) fn stream_text(log: &ContainerLog, stream: OutputStream) -> String {
+    let mut text = String::new();
+    for line in log.lines().filter(|line| line.stream == stream) {
+        text.push_str(&line.text);
+        if line.complete {
+            text.push('\n');
+        }
+    }
+    text
 }
 
 /// The span that `sleep` is given: numbers with `s`, `m`, `h` or `d`, added up.

@@ -29,6 +29,7 @@ impl Bench {
             variables: BTreeMap::from([("NAME".to_string(), "world".to_string())]),
             hostname: "box".to_string(),
             working_directory: "/".to_string(),
+            ports: Vec::new(),
         };
         let process = userland::start(argv[0], &environment, userland::no_program);
         let mut bench = Bench {

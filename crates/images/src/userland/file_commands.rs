@@ -107,7 +107,8 @@ fn tail(
         return Outcome::Forever;
     }
     let offset = io.files.read(&path).map_or(0, <[u8]>::len);
-    Outcome::Program { process: Box::new(Follow { path, offset }), exec: false }
+    let environment = Box::new(io.environment.clone());
+    Outcome::Program { process: Box::new(Follow { path, offset }), exec: false, environment }
 }
 
 /// The first or last lines of a file.

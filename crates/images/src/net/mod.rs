@@ -1,0 +1,14 @@
+//! What programs share that talk over the network: names to addresses, connections, and HTTP on
+//! both sides of one.
+
+mod client;
+mod dial;
+mod host;
+mod lookup;
+mod server;
+
+pub(crate) use client::{Call, CallError, Url};
+pub(crate) use dial::{Dial, DialError};
+pub(crate) use host::{Host, Reply, Service, Step, StepFailure, Tidy};
+pub(crate) use lookup::{Lookup, LookupError, Resolv, query};
+pub(crate) use server::{Arrived, Listener, header, page, reason, text};
