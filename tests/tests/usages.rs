@@ -12,11 +12,25 @@ use cluster::Command;
 use sim::Duration;
 use support::{CRASHING, NGINX, TOO_LARGE, apply, booted};
 
-/// Everything that the components of this version do: a rollout, a crash loop, a node that
+/// A Service before the pods of [`NGINX`].
+const SERVICE: &str = "
+apiVersion: v1
+kind: Service
+metadata:
+  name: nginx
+spec:
+  selector:
+    app: nginx
+  ports:
+  - port: 80
+";
+
+/// Everything that the components of this version do: a rollout behind a Service, a crash loop, a node that
 /// fails for longer than its pods tolerate, a namespace and a Deployment that are deleted.
 fn used() -> String {
     let mut cluster = booted();
     apply(&mut cluster, NGINX);
+    apply(&mut cluster, SERVICE);
     apply(&mut cluster, CRASHING);
     apply(&mut cluster, TOO_LARGE);
     let namespace = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: other\n";
@@ -30,6 +44,7 @@ fn used() -> String {
     cluster.execute(Command::RecoverNode { name: "node-3".into() });
     cluster.execute(Command::Delete { text: namespace.to_string() });
     cluster.execute(Command::Delete { text: NGINX.to_string() });
+    cluster.execute(Command::Delete { text: SERVICE.to_string() });
     cluster.run(Duration::from_secs(600));
     let mut resources: BTreeMap<(String, String), BTreeSet<&str>> = BTreeMap::new();
     for usage in cluster.server().usages() {

@@ -13,8 +13,8 @@ type AddressKey = (String, String);
 type PortKey = (String, i32, String, Option<String>);
 
 fn address_key(address: &EndpointAddress) -> AddressKey {
-    let uid = address.target_ref.as_ref().and_then(|target| target.uid.clone());
-    (address.ip.clone(), uid.unwrap_or_default())
+    let (ip, uid) = address_order(address);
+    (ip.to_string(), uid.to_string())
 }
 
 fn port_key(port: &EndpointPort) -> PortKey {
@@ -41,10 +41,42 @@ impl Addresses {
     }
 }
 
+/// Sorts a subset in place. Says whether it is in its canonical form then: it is unless it lists
+/// an address or a port twice, or nothing at all. Most Services have one subset, and the general
+/// way copies every address.
+fn sort_subset(subset: &mut EndpointSubset) -> bool {
+    let lists = [&mut subset.addresses, &mut subset.not_ready_addresses];
+    for list in lists.into_iter().flatten() {
+        list.sort_by(|a, b| address_order(a).cmp(&address_order(b)));
+    }
+    let ports = subset.ports.get_or_insert_default();
+    ports.sort_by_cached_key(port_key);
+    let is_repeated = ports.windows(2).any(|pair| port_key(&pair[0]) == port_key(&pair[1]));
+    subset.ports.take_if(|ports| ports.is_empty());
+    subset.addresses.take_if(|list| list.is_empty());
+    subset.not_ready_addresses.take_if(|list| list.is_empty());
+    let ready = subset.addresses.iter().flatten();
+    let all: BTreeSet<_> =
+        ready.chain(subset.not_ready_addresses.iter().flatten()).map(address_order).collect();
+    let count = |list: &Option<Vec<EndpointAddress>>| list.as_ref().map_or(0, Vec::len);
+    let listed = count(&subset.addresses) + count(&subset.not_ready_addresses);
+    listed > 0 && !is_repeated && all.len() == listed
+}
+
+fn address_order(address: &EndpointAddress) -> (&str, &str) {
+    let uid = address.target_ref.as_ref().and_then(|target| target.uid.as_deref());
+    (&address.ip, uid.unwrap_or_default())
+}
+
 /// Packs subsets so that each set of addresses stands once, with all the ports that they have in
 /// common. Upstream: RepackSubsets.
 #[must_use]
-pub fn repack_subsets(subsets: Vec<EndpointSubset>) -> Vec<EndpointSubset> {
+pub fn repack_subsets(mut subsets: Vec<EndpointSubset>) -> Vec<EndpointSubset> {
+    if let [only] = subsets.as_mut_slice()
+        && sort_subset(only)
+    {
+        return subsets;
+    }
     let mut all = Addresses::default();
     for subset in subsets {
         let ports: Vec<EndpointPort> = subset.ports.unwrap_or_default();

@@ -8,6 +8,8 @@
 mod claim;
 mod controller;
 pub mod deployment;
+pub mod endpoint_slice;
+pub mod endpoints;
 pub mod garbage_collector;
 mod informers;
 mod manager;
@@ -20,6 +22,7 @@ mod refusal;
 pub mod replica_set;
 pub mod root_ca_publisher;
 pub mod service_account;
+mod service_pods;
 mod sync_context;
 pub mod taint_eviction;
 #[cfg(test)]

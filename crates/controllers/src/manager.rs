@@ -6,6 +6,8 @@ use sim::{Digest, Duration, Time};
 
 use crate::SharedInformers;
 use crate::deployment::DeploymentController;
+use crate::endpoint_slice::EndpointSliceController;
+use crate::endpoints::EndpointsController;
 use crate::garbage_collector::GarbageCollector;
 use crate::namespace::NamespaceController;
 use crate::node_lifecycle::NodeLifecycleController;
@@ -58,6 +60,8 @@ controllers! {
     ttl: TtlController,
     deployment: DeploymentController,
     replica_set: ReplicaSetController,
+    endpoints: EndpointsController,
+    endpoint_slice: EndpointSliceController,
     pod_garbage_collector: PodGarbageCollector,
     garbage_collector: GarbageCollector,
 }

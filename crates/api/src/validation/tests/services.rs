@@ -20,14 +20,21 @@ fn service(spec: Value) -> Value {
 
 const ONLY_BALANCED: &str = "may only be used when `type` is 'LoadBalancer'";
 
+/// A Service's one port, changed.
+fn port_with(change: Value) -> Value {
+    let port = json!({"name": "p", "protocol": "TCP", "port": 8675, "targetPort": 8675});
+    json!({"ports": [merged(port, change)]})
+}
+
+fn check<const N: usize>(table: [(&str, Value, Vec<String>); N]) {
+    for (name, spec, want) in table {
+        assert_eq!(errors(service(spec)), want, "{name}");
+    }
+}
+
 #[test]
-fn validate_service_create() {
-    let port = |change: Value| {
-        let port = json!({"name": "p", "protocol": "TCP", "port": 8675, "targetPort": 8675});
-        json!({"ports": [merged(port, change)]})
-    };
-    let local = json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local"});
-    let table = [
+fn ports_and_types_of_services() {
+    check([
         ("valid 1", json!({}), vec![]),
         ("missing ports", json!({"ports": null}), vec!["spec.ports: Required value".into()]),
         (
@@ -55,15 +62,21 @@ fn validate_service_create() {
         ),
         (
             "zero port",
-            port(json!({"port": 0, "targetPort": 1})),
+            port_with(json!({"port": 0, "targetPort": 1})),
             vec![
                 "spec.ports[0].port: Invalid value: 0: must be between 1 and 65535, inclusive"
                     .into(),
             ],
         ),
+    ]);
+}
+
+#[test]
+fn the_ports_of_services() {
+    check([
         (
             "invalid port protocol",
-            port(json!({"protocol": "INVALID"})),
+            port_with(json!({"protocol": "INVALID"})),
             vec![
                 "spec.ports[0].protocol: Unsupported value: \"INVALID\": supported values: \
                  \"SCTP\", \"TCP\", \"UDP\""
@@ -72,7 +85,7 @@ fn validate_service_create() {
         ),
         (
             "invalid target port",
-            port(json!({"targetPort": 65536})),
+            port_with(json!({"targetPort": 65536})),
             vec![
                 "spec.ports[0].targetPort: Invalid value: 65536: must be between 1 and 65535, \
                  inclusive"
@@ -81,7 +94,7 @@ fn validate_service_create() {
         ),
         (
             "node port on a cluster IP",
-            port(json!({"nodePort": 30000})),
+            port_with(json!({"nodePort": 30000})),
             vec![
                 "spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"
                     .into(),
@@ -116,6 +129,12 @@ fn validate_service_create() {
                     .into(),
             ],
         ),
+    ]);
+}
+
+#[test]
+fn where_services_are_reached() {
+    check([
         (
             "load balancer fields elsewhere",
             json!({"loadBalancerSourceRanges": ["1.2.3.4/8"], "loadBalancerClass": "a/b",
@@ -128,7 +147,7 @@ fn validate_service_create() {
         ),
         (
             "kubelet's port",
-            merged(port(json!({"port": 10250})), json!({"type": "LoadBalancer"})),
+            merged(port_with(json!({"port": 10250})), json!({"type": "LoadBalancer"})),
             vec![
                 "spec.ports[0]: Invalid value: 10250: may not expose port 10250 externally since \
                  it is used by kubelet"
@@ -146,7 +165,7 @@ fn validate_service_create() {
         ),
         (
             "health check node port needs to be set",
-            local,
+            json!({"type": "LoadBalancer", "externalTrafficPolicy": "Local"}),
             vec!["spec.healthCheckNodePort: Required value".into()],
         ),
         (
@@ -163,6 +182,12 @@ fn validate_service_create() {
             json!({"type": "ExternalName"}),
             vec!["spec.externalName: Required value".into()],
         ),
+    ]);
+}
+
+#[test]
+fn addresses_and_names_of_services() {
+    check([
         (
             "invalid external name",
             json!({"type": "ExternalName", "externalName": "123.123.123.123.", "clusterIP": "None",
@@ -200,10 +225,11 @@ fn validate_service_create() {
                     .into(),
             ],
         ),
-    ];
-    for (name, spec, want) in table {
-        assert_eq!(errors(service(spec)), Vec::<String>::from_iter(want), "{name}");
-    }
+    ]);
+}
+
+#[test]
+fn names_of_services_are_labels_that_begin_with_a_letter() {
     let named = merged(service(json!({})), json!({"metadata": {"name": "1abc"}}));
     assert!(errors(named)[0].contains("a DNS-1035 label must consist of"));
 }
