@@ -24,6 +24,7 @@ mod apps;
 mod busybox;
 mod catalogue;
 mod control_plane;
+mod coredns;
 mod net;
 mod nginx;
 mod official;
@@ -55,6 +56,8 @@ pub fn all() -> &'static [&'static ImageDefinition] {
         &control_plane::KUBE_APISERVER,
         &control_plane::KUBE_CONTROLLER_MANAGER,
         &control_plane::KUBE_SCHEDULER,
+        &coredns::IMAGE,
+        &coredns::OF_DOCKER,
         &apps::agnhost::IMAGE,
         &apps::web::HELLO_APP,
         &apps::web::HELLO_APP_PKG,

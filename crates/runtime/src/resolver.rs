@@ -250,6 +250,14 @@ impl Resolver {
         Some(self.go(step, io))
     }
 
+    /// Gives up.
+    pub fn cancel(&mut self, io: &mut Io<'_>) {
+        self.deadline = None;
+        if let Some(socket) = self.socket.take() {
+            io.network.close(socket);
+        }
+    }
+
     /// When it wants to be told of [`ProcessEvent::Timer`]; `None` when it waits for nothing.
     #[must_use]
     pub fn wakes_at(&self) -> Option<Time> {

@@ -4,7 +4,7 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 use network::{HttpRequest, HttpResponse, Payload, SocketEvent, SocketId};
-use runtime::{Io, ProcessEvent};
+use runtime::{Io, ProcessEvent, ResolveError};
 use sim::{Digest, Digestible, Duration, Time};
 
 use super::dial::{Dial, DialError};
@@ -68,11 +68,13 @@ impl CallError {
     /// The words of Go's standard library, without the operation around them.
     pub(crate) fn go_words(&self, host: &str) -> String {
         match self {
-            CallError::Dial(DialError::Name(super::LookupError::NotFound)) => {
-                format!("dial tcp: lookup {host}: no such host")
-            }
-            CallError::Dial(DialError::Name(super::LookupError::NoAnswer)) => {
-                format!("dial tcp: lookup {host}: i/o timeout")
+            CallError::Dial(DialError::Name(error)) => {
+                let why = match error {
+                    ResolveError::NoSuchHost => "no such host",
+                    ResolveError::TimedOut => "i/o timeout",
+                    ResolveError::ServerFailure => "server misbehaving",
+                };
+                format!("dial tcp: lookup {host}: {why}")
             }
             CallError::Dial(DialError::Refused(peer)) => {
                 format!("dial tcp {peer}: connect: connection refused")

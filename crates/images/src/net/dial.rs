@@ -3,16 +3,16 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use network::{SocketEvent, SocketId};
-use runtime::{Io, ProcessEvent};
+use runtime::{Io, ProcessEvent, ResolveError};
 use sim::{Digest, Digestible, Time};
 
-use super::lookup::{Lookup, LookupError};
+use super::lookup::Lookup;
 
 /// Why there is no connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum DialError {
     /// The name has no address.
-    Name(LookupError),
+    Name(ResolveError),
     /// Nobody listens there.
     Refused(SocketAddrV4),
     /// There is no way there.
@@ -44,10 +44,12 @@ impl Dial {
             failure: None,
         };
         match Lookup::begin(host, io) {
-            Ok(addresses) => {
+            Ok(Ok(addresses)) => {
                 dial.addresses = addresses;
                 dial.connect(io);
             }
+            // The poll that follows at once says so.
+            Ok(Err(error)) => dial.failure = Some((DialError::Name(error), io.now)),
             Err(lookup) => dial.lookup = Some(lookup),
         }
         dial
@@ -74,7 +76,7 @@ impl Dial {
     /// When it has to be polled with a timer.
     pub(crate) fn next_wake(&self) -> Option<Time> {
         let failed = self.failure.as_ref().map(|(_, time)| *time);
-        failed.or(self.lookup.as_ref().map(|lookup| lookup.next_wake()))
+        failed.or(self.lookup.as_ref().and_then(|lookup| lookup.next_wake()))
     }
 
     /// Takes an event. The result comes once.

@@ -10,5 +10,5 @@ mod server;
 pub(crate) use client::{Call, CallError, Url};
 pub(crate) use dial::{Dial, DialError};
 pub(crate) use host::{Host, Reply, Service, Step, StepFailure, Tidy};
-pub(crate) use lookup::{Lookup, LookupError, Resolv, query};
+pub(crate) use lookup::{Lookup, query};
 pub(crate) use server::{Arrived, Listener, header, page, reason, text};

@@ -135,11 +135,12 @@ impl Starting {
     fn resolve(&mut self, io: &mut Io<'_>) -> Flow {
         while let Some((host, _)) = self.config.as_ref().and_then(|config| config.hosts.first()) {
             match Lookup::begin(&host.clone(), io) {
-                Ok(_) => self.drop_host(),
+                Ok(Ok(_)) => self.drop_host(),
+                Ok(Err(_)) => return self.host_unknown(io),
                 Err(lookup) => {
                     let wake = lookup.next_wake();
                     self.lookup = Some(lookup);
-                    return Flow::WaitUntil(wake);
+                    return wake.map_or(Flow::Continue, Flow::WaitUntil);
                 }
             }
         }
@@ -157,6 +158,12 @@ impl Starting {
         let flow = server.on(ProcessEvent::Started, io);
         self.server = Some(server);
         flow
+    }
+
+    fn host_unknown(&self, io: &mut Io<'_>) -> Flow {
+        let hosts = self.config.as_ref().and_then(|config| config.hosts.first());
+        let why = hosts.map(|(_, why)| why.clone()).unwrap_or_default();
+        Self::fail(&why, io)
     }
 
     fn drop_host(&mut self) {
@@ -179,17 +186,13 @@ impl Process for Starting {
             let result = lookup.poll(&event, io);
             let wake = lookup.next_wake();
             return match result {
-                None => Flow::WaitUntil(wake),
+                None => wake.map_or(Flow::Continue, Flow::WaitUntil),
                 Some(Ok(_)) => {
                     self.lookup = None;
                     self.drop_host();
                     self.resolve(io)
                 }
-                Some(Err(_)) => {
-                    let hosts = self.config.as_ref().and_then(|config| config.hosts.first());
-                    let why = hosts.map(|(_, why)| why.clone()).unwrap_or_default();
-                    Self::fail(&why, io)
-                }
+                Some(Err(_)) => self.host_unknown(io),
             };
         }
         match event {

@@ -9,7 +9,7 @@ use runtime::{Flow, Io, Process, ProcessEvent};
 use sim::{Digest, Duration, Time};
 
 use super::{Options, fail, milliseconds};
-use crate::net::{Call, CallError, DialError, LookupError, Url, header, reason};
+use crate::net::{Call, CallError, DialError, Url, header, reason};
 
 const MAX_REDIRECTIONS: u32 = 50;
 
@@ -145,9 +145,7 @@ impl Curl {
         let cannot =
             |why: &str| format!("Failed to connect to {host} port {port} after {took} ms: {why}");
         let (code, why) = match error {
-            CallError::Dial(DialError::Name(LookupError::NotFound | LookupError::NoAnswer)) => {
-                (6, format!("Could not resolve host: {host}"))
-            }
+            CallError::Dial(DialError::Name(_)) => (6, format!("Could not resolve host: {host}")),
             CallError::Dial(DialError::TimedOut(_)) => (28, cannot("Could not connect to server")),
             CallError::Dial(_) => (7, cannot("Could not connect to server")),
             CallError::Broken(_) => (52, "Empty reply from server".to_string()),

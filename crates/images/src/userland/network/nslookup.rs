@@ -4,11 +4,11 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use network::{DnsMessage, DnsRecord, Payload, SocketEvent, SocketId, TransportProtocol};
-use runtime::{Flow, Io, Process, ProcessEvent};
+use runtime::{Flow, Io, Process, ProcessEvent, ResolverConfig};
 use sim::{Digest, Duration, Time};
 
 use super::fail;
-use crate::net::{Resolv, query};
+use crate::net::query;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 const ATTEMPTS: u32 = 2;
@@ -88,9 +88,9 @@ impl Nslookup {
         if self.name.is_empty() {
             return fail("BusyBox: nslookup [-type=QUERY_TYPE] HOST [DNS_SERVER]", 1, io);
         }
-        let resolv = Resolv::read(io.files);
+        let resolv = ResolverConfig::read(io.files);
         let given = self.server.as_ref().and_then(|server| server.parse().ok());
-        self.to = given.or(resolv.servers.first().copied());
+        self.to = given.or(resolv.nameservers.first().copied());
         self.socket = io.network.listen(TransportProtocol::Udp, None, 0).ok();
         if self.old {
             self.ask_server_name(io)
@@ -102,7 +102,7 @@ impl Nslookup {
 
     /// Upstream: add_query_with_search: a name without dots is asked for in every domain of the
     /// search list, and any other as it is.
-    fn new_questions(&self, resolv: &Resolv) -> Vec<(String, &'static str)> {
+    fn new_questions(&self, resolv: &ResolverConfig) -> Vec<(String, &'static str)> {
         if let Ok(address) = self.name.parse::<Ipv4Addr>() {
             return vec![(reverse(address), "PTR")];
         }
@@ -225,7 +225,7 @@ impl Nslookup {
                 if let Ok(address) = self.name.parse::<Ipv4Addr>() {
                     return self.found(vec![address], io);
                 }
-                self.next_candidate(Resolv::read(io.files).candidates(&self.name), io)
+                self.next_candidate(ResolverConfig::read(io.files).candidates(&self.name), io)
             }
             Stage::Candidates(mut names) => {
                 let records = message.into_iter().flat_map(|message| &message.answers);

@@ -1,7 +1,7 @@
 //! `ping`, as BusyBox has it. Upstream: busybox, networking/ping.c.
 
 use runtime::{Flow, Io, Process, ProcessEvent};
-use sim::{Digest, Time};
+use sim::Digest;
 
 use super::{Options, fail};
 use crate::net::Lookup;
@@ -10,17 +10,20 @@ use crate::net::Lookup;
 struct Ping {
     host: String,
     lookup: Option<Box<Lookup>>,
-    until: Time,
 }
 
 /// The program of `ping ARGS`.
 pub(super) fn ping(args: &[String]) -> Box<dyn Process> {
     let options = Options::parse(args, "cwWsiIt", &[]);
     let host = options.operands.first().cloned().unwrap_or_default();
-    Box::new(Ping { host, lookup: None, until: Time::ZERO })
+    Box::new(Ping { host, lookup: None })
 }
 
 impl Ping {
+    fn unknown(&self, io: &mut Io<'_>) -> Flow {
+        fail(&format!("ping: bad address '{}'", self.host), 1, io)
+    }
+
     fn resolved(&self, io: &mut Io<'_>) -> Flow {
         fail("ping: permission denied (are you root?)", 1, io)
     }
@@ -30,19 +33,20 @@ impl Process for Ping {
     fn on(&mut self, event: ProcessEvent, io: &mut Io<'_>) -> Flow {
         if event == ProcessEvent::Started {
             return match Lookup::begin(&self.host, io) {
-                Ok(_) => self.resolved(io),
+                Ok(Ok(_)) => self.resolved(io),
+                Ok(Err(_)) => self.unknown(io),
                 Err(lookup) => {
-                    self.until = lookup.next_wake();
+                    let wake = lookup.next_wake();
                     self.lookup = Some(lookup);
-                    Flow::WaitUntil(self.until)
+                    wake.map_or(Flow::Continue, Flow::WaitUntil)
                 }
             };
         }
         let Some(lookup) = &mut self.lookup else { return Flow::Continue };
         match lookup.poll(&event, io) {
-            None => Flow::WaitUntil(lookup.next_wake()),
+            None => lookup.next_wake().map_or(Flow::Continue, Flow::WaitUntil),
             Some(Ok(_)) => self.resolved(io),
-            Some(Err(_)) => fail(&format!("ping: bad address '{}'", self.host), 1, io),
+            Some(Err(_)) => self.unknown(io),
         }
     }
 
