@@ -1,8 +1,8 @@
-//! wasm-bindgen over one module, with short names between the module and its glue.
+//! wasm-bindgen over one module, with short names between the module and its glue, and packed.
 
 use crate::dist::{Profile, add_directory};
-use crate::process;
 use crate::workspace::Workspace;
+use crate::{pack, process};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::fs;
@@ -61,6 +61,10 @@ fn generate(input: &Path, output: &Path, name: &str, profile: Profile) -> Result
     generated.emit(output)?;
     let glue = output.join(format!("{name}.js"));
     fs::write(&glue, replace_words(&fs::read_to_string(&glue)?, &short))?;
+    if profile == Profile::Wasm {
+        let module = output.join(format!("{name}_bg.wasm"));
+        fs::write(&module, pack::pack(&fs::read(&module)?)?)?;
+    }
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 mod bench;
 mod bind;
 mod dist;
+mod pack;
 mod process;
 mod serve;
 mod setup;
