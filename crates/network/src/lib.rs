@@ -7,15 +7,26 @@
 //! name, and a packet that is shown was routed here.
 
 mod address;
+mod cni;
 mod machine;
+mod namespace;
 mod packet;
+mod path;
 mod payload;
+mod record;
 mod socket;
+mod sockets;
+mod tcp;
 
 pub use address::{Cidr, MacAddress};
+pub use cni::{FlannelBackend, RemoteNode};
 pub use machine::{Machine, MachineOptions};
+pub use namespace::Route;
 pub use packet::{Frame, Ipv4Packet, TcpFlags, Transport};
 pub use payload::{DnsMessage, DnsQuestion, DnsRecord, HttpRequest, HttpResponse, Payload};
 pub use socket::{
     NamespaceId, Owner, Ready, SocketError, SocketEvent, SocketId, Sockets, TransportProtocol,
 };
+
+#[cfg(test)]
+mod tests;

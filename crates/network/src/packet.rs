@@ -1,6 +1,7 @@
 //! Packets as plain values.
 
-use std::net::Ipv4Addr;
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddrV4};
 
 use crate::{MacAddress, Payload};
 
@@ -30,7 +31,7 @@ pub struct Ipv4Packet {
     pub transport: Transport,
     /// What it carries; empty for a tunnel's outer packet.
     pub payload: Payload,
-    /// The frame that a tunnel put into it.
+    /// The frame that a tunnel put into it, or the packet that an ICMP error speaks of.
     pub encapsulated: Option<Box<Frame>>,
     /// The packet mark of netfilter; not on the wire.
     pub mark: u32,
@@ -67,6 +68,8 @@ pub enum Transport {
         code: u8,
         /// Ties an echo's reply to it.
         identifier: u16,
+        /// Counts the echoes of one identifier.
+        sequence: u16,
     },
 }
 
@@ -81,4 +84,139 @@ pub struct TcpFlags {
     pub fin: bool,
     /// There is no such connection.
     pub rst: bool,
+}
+
+/// The first time to live that Linux gives.
+pub(crate) const TIME_TO_LIVE: u8 = 64;
+/// ICMP: an answer to an echo.
+pub(crate) const ECHO_REPLY: u8 = 0;
+/// ICMP: the destination cannot be reached.
+pub(crate) const UNREACHABLE: u8 = 3;
+/// ICMP: please answer.
+pub(crate) const ECHO: u8 = 8;
+/// ICMP: too many routers.
+pub(crate) const TIME_EXCEEDED: u8 = 11;
+
+impl Ipv4Packet {
+    /// Where it comes from, with the port if its transport has ports.
+    #[must_use]
+    pub fn from(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.source, self.transport.ports().0)
+    }
+
+    /// Where it goes to, with the port if its transport has ports.
+    #[must_use]
+    pub fn to(&self) -> SocketAddrV4 {
+        SocketAddrV4::new(self.destination, self.transport.ports().1)
+    }
+
+    /// Whether it reports an error of another packet.
+    pub(crate) fn is_icmp_error(&self) -> bool {
+        matches!(self.transport, Transport::Icmp { kind: UNREACHABLE | TIME_EXCEEDED, .. })
+    }
+
+    /// How many bytes it would have, headers of 20 bytes each included.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        let inner = self.encapsulated.as_ref().map_or(0, |frame| 14 + frame.packet.length());
+        let header = match self.transport {
+            Transport::Tcp { .. } => 40,
+            Transport::Udp { .. } | Transport::Icmp { .. } => 28,
+        };
+        header + inner + self.payload.length()
+    }
+
+    /// What it is, in a few words: `SYN`, `HTTP GET /cart`, `DNS A example.com.`, `RST`.
+    #[must_use]
+    pub fn kind(&self) -> String {
+        if let Some(words) = self.payload.summary() {
+            return words;
+        }
+        match self.transport {
+            Transport::Tcp { flags, .. } => flags.to_string(),
+            Transport::Udp { .. } if self.encapsulated.is_some() => "VXLAN".to_string(),
+            Transport::Udp { .. } => "UDP".to_string(),
+            Transport::Icmp { kind, code, .. } => icmp_words(kind, code).to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Ipv4Packet {
+    /// The headers in one line, as tcpdump has them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.transport {
+            Transport::Tcp { sequence, acknowledgement, flags, .. } => {
+                write!(f, "TCP {} > {} {}", self.from(), self.to(), flags)?;
+                write!(f, " seq {sequence}")?;
+                if flags.ack {
+                    write!(f, " ack {acknowledgement}")?;
+                }
+            }
+            Transport::Udp { .. } => write!(f, "UDP {} > {}", self.from(), self.to())?,
+            Transport::Icmp { kind, code, .. } => {
+                let words = icmp_words(kind, code);
+                write!(f, "ICMP {} > {} {words}", self.source, self.destination)?;
+            }
+        }
+        write!(f, " ttl {}", self.time_to_live)?;
+        if self.mark != 0 {
+            write!(f, " mark {:#x}", self.mark)?;
+        }
+        if let Some(words) = self.payload.summary() {
+            write!(f, ": {words}")?;
+        }
+        match &self.encapsulated {
+            Some(frame) => write!(f, " [{}]", frame.packet),
+            None => Ok(()),
+        }
+    }
+}
+
+fn icmp_words(kind: u8, code: u8) -> &'static str {
+    match (kind, code) {
+        (ECHO_REPLY, _) => "echo reply",
+        (ECHO, _) => "echo request",
+        (UNREACHABLE, 0) => "net unreachable",
+        (UNREACHABLE, 1) => "host unreachable",
+        (UNREACHABLE, 3) => "port unreachable",
+        (UNREACHABLE, 13) => "admin prohibited",
+        (UNREACHABLE, _) => "unreachable",
+        (TIME_EXCEEDED, _) => "time exceeded",
+        _ => "message",
+    }
+}
+
+impl Transport {
+    /// The ports of source and destination; zeros where there are none.
+    #[must_use]
+    pub fn ports(self) -> (u16, u16) {
+        match self {
+            Transport::Tcp { source, destination, .. } | Transport::Udp { source, destination } => {
+                (source, destination)
+            }
+            Transport::Icmp { .. } => (0, 0),
+        }
+    }
+
+    /// The protocol's number in an IP header.
+    #[must_use]
+    pub fn number(self) -> u8 {
+        match self {
+            Transport::Icmp { .. } => 1,
+            Transport::Tcp { .. } => 6,
+            Transport::Udp { .. } => 17,
+        }
+    }
+}
+
+impl fmt::Display for TcpFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match (self.syn, self.fin, self.rst, self.ack) {
+            (_, _, true, _) => "RST",
+            (true, _, _, false) => "SYN",
+            (true, _, _, true) => "SYN-ACK",
+            (_, true, _, _) => "FIN",
+            _ => "ACK",
+        })
+    }
 }

@@ -125,6 +125,43 @@ impl Payload {
     pub fn is_empty(&self) -> bool {
         *self == Payload::Empty
     }
+
+    /// About how many bytes it would have on the wire.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        let bytes = match self {
+            Payload::Empty => 0,
+            Payload::Bytes(bytes) => bytes.len(),
+            Payload::HttpRequest(request) => 40 + request.path.len() + request.body.len(),
+            Payload::HttpResponse(response) => 60 + response.body.len(),
+            Payload::Dns(message) => 20 + message.question.name.len() + 16 * message.answers.len(),
+        };
+        bytes as u64
+    }
+
+    /// What it says, in a few words; nothing for what has no form.
+    #[must_use]
+    pub fn summary(&self) -> Option<String> {
+        match self {
+            Payload::Empty => None,
+            Payload::Bytes(bytes) => Some(format!("{} bytes", bytes.len())),
+            Payload::HttpRequest(request) => {
+                Some(format!("HTTP {} {}", request.method, request.path))
+            }
+            Payload::HttpResponse(response) => Some(format!("HTTP {}", response.status)),
+            Payload::Dns(message) => {
+                let DnsQuestion { name, record_type } = &message.question;
+                Some(match (message.is_response, message.code) {
+                    (false, _) => format!("DNS {record_type} {name}"),
+                    (true, 0) => format!("DNS {name}: {} answers", message.answers.len()),
+                    (true, 2) => format!("DNS {name}: SERVFAIL"),
+                    (true, 3) => format!("DNS {name}: NXDOMAIN"),
+                    (true, 5) => format!("DNS {name}: REFUSED"),
+                    (true, code) => format!("DNS {name}: code {code}"),
+                })
+            }
+        }
+    }
 }
 
 fn digest_headers(digest: &mut Digest, headers: &BTreeMap<String, String>) {

@@ -43,6 +43,10 @@ pub enum SocketError {
     BrokenPipe,
     /// `cannot assign requested address`
     AddressNotAvailable,
+    /// `no buffer space available`: too much is under way.
+    NoBufferSpace,
+    /// `too many open files`
+    TooManyOpenFiles,
 }
 
 /// What happens to a socket.
@@ -76,6 +80,19 @@ pub enum SocketEvent {
     Closed,
     /// `connection reset by peer`
     Reset,
+    /// Something came back for an echo.
+    Icmp {
+        /// Who answers.
+        from: Ipv4Addr,
+        /// 0 echo reply, 3 unreachable, 11 time exceeded.
+        kind: u8,
+        /// For 3: 0 net, 1 host, 3 port, 13 prohibited.
+        code: u8,
+        /// How many routers the answer might still have passed.
+        time_to_live: u8,
+        /// Which of the echoes.
+        sequence: u16,
+    },
 }
 
 /// An event for an owner.
@@ -150,6 +167,33 @@ impl Sockets<'_> {
         payload: Payload,
     ) -> Result<(), SocketError> {
         self.machine.send_to(socket, to, payload, self.now)
+    }
+
+    /// Opens a socket for ICMP echoes.
+    ///
+    /// # Errors
+    /// There are too many sockets.
+    pub fn open_echo(&mut self) -> Result<SocketId, SocketError> {
+        self.machine.open_echo(self.namespace, self.owner)
+    }
+
+    /// Sends an echo request with its number and its time to live.
+    ///
+    /// # Errors
+    /// There is no route.
+    pub fn send_echo(
+        &mut self,
+        socket: SocketId,
+        to: Ipv4Addr,
+        sequence: u16,
+        time_to_live: u8,
+    ) -> Result<(), SocketError> {
+        self.machine.send_echo(socket, to, (sequence, time_to_live), self.now)
+    }
+
+    /// Says that nothing more will be sent over a connection; it still receives.
+    pub fn shutdown(&mut self, socket: SocketId) {
+        self.machine.shutdown(socket, self.now);
     }
 
     /// Closes a socket: a listener listens no longer, a connection ends in order.

@@ -5,6 +5,7 @@
 //! nothing may decide by it.
 
 use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -69,11 +70,62 @@ pub enum What {
         /// What changed, in words.
         transition: String,
     },
+    /// A packet made its way through one machine.
+    Packet {
+        /// The packet; the same on every machine that it passes.
+        id: u64,
+        /// The machine.
+        machine: Arc<str>,
+        /// The address of the namespace that it began in; `None` when it came over the cable.
+        from: Option<Ipv4Addr>,
+        /// The address of the namespace that it ended in; `None` when it left over the cable.
+        to: Option<Ipv4Addr>,
+        /// Where it says it comes from, at the end of this way.
+        source: SocketAddrV4,
+        /// Where it goes to, at the end of this way.
+        destination: SocketAddrV4,
+        /// What it is: `SYN`, `HTTP GET /cart`, `HTTP 200`, `DNS A example.com.`, `RST` …
+        kind: String,
+        /// How the way ended: `Delivered`, `Forwarded` over the cable, `Dropped` or `Rejected`.
+        verdict: Verdict,
+    },
+    /// What one station did with a packet.
+    PacketHop {
+        /// The packet.
+        packet: u64,
+        /// The machine.
+        machine: Arc<str>,
+        /// The namespace and device, in words.
+        place: String,
+        /// What became of it here.
+        verdict: Verdict,
+        /// The rule, route or table entry that decided, if any did.
+        rule: Option<String>,
+        /// The headers as they are after it.
+        summary: String,
+    },
     /// Something was broken or mended on purpose.
     Fault {
         /// What, in words.
         fault: String,
     },
+}
+
+/// What becomes of a packet at a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// It began here.
+    Sent,
+    /// It goes on.
+    Forwarded,
+    /// It reached a socket.
+    Delivered,
+    /// It is gone, without a word.
+    Dropped,
+    /// It is gone, and its sender is told.
+    Rejected,
+    /// Its addresses were rewritten.
+    Natted,
 }
 
 /// The newest records, in a buffer of bounded size.
@@ -84,13 +136,32 @@ pub struct Trace {
     next_id: u64,
     cause: u64,
     time_nanos: u64,
+    explain: bool,
 }
 
 impl Trace {
     /// A buffer for the newest `capacity` records.
     #[must_use]
     pub fn new(capacity: usize) -> Self {
-        Trace { records: VecDeque::new(), capacity, next_id: 1, cause: 0, time_nanos: 0 }
+        Trace {
+            records: VecDeque::new(),
+            capacity,
+            next_id: 1,
+            cause: 0,
+            time_nanos: 0,
+            explain: false,
+        }
+    }
+
+    /// Asks for what is too much to be recorded always: every hop of every packet.
+    pub fn set_explain(&mut self, explain: bool) {
+        self.explain = explain;
+    }
+
+    /// Whether every hop of every packet shall be recorded.
+    #[must_use]
+    pub fn explains(&self) -> bool {
+        self.explain && self.is_on()
     }
 
     /// Says which event the next records belong to, and when it happens.

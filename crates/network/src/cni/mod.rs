@@ -1,0 +1,7 @@
+//! CNI drivers: what gives a pod its namespace and address, and what connects the machines.
+
+mod bridge;
+mod flannel;
+
+pub(crate) use bridge::AddressPool;
+pub use flannel::{FlannelBackend, RemoteNode};

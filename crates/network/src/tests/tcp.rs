@@ -1,0 +1,211 @@
+//! What TCP does.
+
+use sim::Duration;
+
+use super::*;
+use crate::Transport;
+
+/// The kinds of all segments on the cable, by who sent them.
+fn segments(net: &Net) -> Vec<String> {
+    let inner = net.seen.iter().map(|frame| match &frame.packet.encapsulated {
+        Some(frame) => &frame.packet,
+        None => &frame.packet,
+    });
+    inner.map(|packet| format!("{} {}", packet.source.octets()[2], packet.kind())).collect()
+}
+
+fn pair() -> (Net, Place, Place, (Ipv4Addr, u16)) {
+    let mut net = Net::new(2);
+    let (client, _) = net.pod(0);
+    let (server, address) = net.pod(1);
+    (net, client, server, (address, 80))
+}
+
+#[test]
+fn a_request_and_its_answer_take_seven_segments() {
+    let (mut net, client, server, to) = pair();
+    net.listen(server, 2, 80);
+    let connection = net.connect(client, 1, to).unwrap();
+    let mut taken = connection;
+    for _ in 0..40 {
+        net.run(Duration::from_micros(50));
+        for event in net.events(1) {
+            match event {
+                SocketEvent::Connected => {
+                    net.sockets(client, 1).send(connection, message("GET")).unwrap();
+                }
+                SocketEvent::Received(_) | SocketEvent::Closed => {
+                    net.sockets(client, 1).close(connection);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        for event in net.events(2) {
+            match event {
+                SocketEvent::Accepted { connection, .. } => taken = connection,
+                SocketEvent::Received(_) => {
+                    let mut sockets = net.sockets(server, 2);
+                    sockets.send(taken, message("OK")).unwrap();
+                    sockets.close(taken);
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    assert_eq!(
+        segments(&net),
+        ["1 SYN", "2 SYN-ACK", "1 3 bytes", "2 2 bytes", "2 FIN", "1 FIN", "2 ACK"]
+    );
+}
+
+#[test]
+fn a_closed_port_refuses() {
+    let (mut net, client, _, to) = pair();
+    net.connect(client, 1, to).unwrap();
+    net.run(Duration::from_millis(1));
+    assert_eq!(net.events(1), [SocketEvent::Refused]);
+    assert_eq!(segments(&net), ["1 SYN", "2 RST"]);
+}
+
+/// Linux: 1 + 2 + 4 + 8 + 16 + 32 + 64 seconds.
+#[test]
+fn a_connection_that_nobody_answers_times_out_after_127_seconds() {
+    let (mut net, client, _, to) = pair();
+    net.cut = Some(1);
+    net.connect(client, 1, to).unwrap();
+    net.run(Duration::from_secs(200));
+    let times: Vec<u64> = net.told.iter().map(|(time, _)| time.as_millis()).collect();
+    assert_eq!((times, net.events(1)), (vec![127_000], vec![SocketEvent::TimedOut]));
+    assert_eq!(net.seen.len(), 7);
+}
+
+/// Linux: a first wait of 0.2 seconds that doubles up to 120, fifteen times.
+#[test]
+fn a_message_that_nobody_confirms_times_out_after_924_seconds() {
+    let (mut net, client, server, to) = pair();
+    let (connection, _) = net.established(client, server, to);
+    net.cut = Some(1);
+    let start = net.now;
+    net.sockets(client, 1).send(connection, message("hello?")).unwrap();
+    net.run(Duration::from_secs(2000));
+    let times: Vec<Duration> = net.told.iter().map(|(time, _)| *time - start).collect();
+    assert_eq!(times, [Duration::from_millis(924_600)]);
+    assert_eq!(net.events(1), [SocketEvent::TimedOut]);
+}
+
+#[test]
+fn what_was_lost_is_sent_again_and_arrives_once_and_in_order() {
+    let (mut net, client, server, to) = pair();
+    let (connection, _) = net.established(client, server, to);
+    net.cut = Some(1);
+    net.sockets(client, 1).send(connection, message("one")).unwrap();
+    net.run(Duration::from_millis(150));
+    net.cut = None;
+    net.sockets(client, 1).send(connection, message("two")).unwrap();
+    net.run(Duration::from_millis(10));
+    assert_eq!(net.events(2), [], "the second without the first is not taken");
+    net.run(Duration::from_secs(2));
+    assert_eq!(net.events(2), [received("one"), received("two")]);
+}
+
+#[test]
+fn a_lost_answer_to_the_handshake_is_sent_again() {
+    let (mut net, client, server, to) = pair();
+    net.listen(server, 2, 80);
+    net.connect(client, 1, to).unwrap();
+    net.cut = Some(0);
+    net.run(Duration::from_millis(900));
+    net.cut = None;
+    assert_eq!(net.events(1), []);
+    net.run(Duration::from_millis(300));
+    assert_eq!(net.events(1), [SocketEvent::Connected]);
+    net.accepted(2);
+}
+
+#[test]
+fn one_side_may_end_before_the_other() {
+    let (mut net, client, server, to) = pair();
+    let (from, at) = net.established(client, server, to);
+    net.sockets(client, 1).shutdown(from);
+    net.run(Duration::from_millis(1));
+    assert_eq!(net.events(2), [SocketEvent::Closed]);
+    assert_eq!(net.sockets(client, 1).send(from, message("x")), Err(SocketError::BrokenPipe));
+    net.sockets(server, 2).send(at, message("still here")).unwrap();
+    net.sockets(server, 2).close(at);
+    net.run(Duration::from_millis(100));
+    assert_eq!(net.events(1), [received("still here"), SocketEvent::Closed]);
+    assert_eq!(net.machines[1].sockets.len(), 1, "the listener");
+}
+
+#[test]
+fn a_process_that_ends_closes_in_order_or_resets_what_it_did_not_read() {
+    for (unread, want) in [(false, SocketEvent::Closed), (true, SocketEvent::Reset)] {
+        let (mut net, client, server, to) = pair();
+        let (from, _) = net.established(client, server, to);
+        if unread {
+            net.sockets(client, 1).send(from, message("unread")).unwrap();
+            // It reaches the socket, but the program is not told any more.
+            net.deaf = Some(1);
+            net.run(Duration::from_millis(1));
+            net.deaf = None;
+        }
+        net.machines[1].close_owner(Owner(2), net.now);
+        net.run(Duration::from_millis(1));
+        assert_eq!(net.events(1), [want]);
+        let refused = net.connect(client, 3, to);
+        assert!(refused.is_ok());
+        net.run(Duration::from_millis(1));
+        assert_eq!(net.events(3), [SocketEvent::Refused]);
+    }
+}
+
+#[test]
+fn data_for_a_closed_socket_is_reset() {
+    let (mut net, client, server, to) = pair();
+    let (from, at) = net.established(client, server, to);
+    net.sockets(server, 2).close(at);
+    net.run(Duration::from_millis(1));
+    assert_eq!(net.events(1), [SocketEvent::Closed]);
+    net.sockets(client, 1).send(from, message("too late")).unwrap();
+    net.run(Duration::from_millis(1));
+    assert_eq!(net.events(1), [SocketEvent::Reset]);
+    assert_eq!(net.sockets(client, 1).send(from, message("x")), Err(SocketError::BrokenPipe));
+}
+
+#[test]
+fn ports_are_taken_once_and_ephemeral_ports_go_round() {
+    let mut net = Net::new(1);
+    let (pod, address) = net.pod(0);
+    let tcp = TransportProtocol::Tcp;
+    net.listen(pod, 1, 80);
+    assert_eq!(net.sockets(pod, 1).listen(tcp, None, 80), Err(SocketError::AddressInUse));
+    let own = Some(address);
+    assert_eq!(net.sockets(pod, 1).listen(tcp, own, 80), Err(SocketError::AddressInUse));
+    assert!(net.sockets(pod, 1).listen(TransportProtocol::Udp, None, 80).is_ok());
+    assert!(net.sockets(pod, 1).listen(tcp, own, 81).is_ok());
+    assert!(net.sockets(pod, 1).listen(tcp, Some(Ipv4Addr::LOCALHOST), 81).is_ok());
+    let elsewhere = Some(Ipv4Addr::new(10, 244, 9, 9));
+    let error = net.sockets(pod, 1).listen(tcp, elsewhere, 82);
+    assert_eq!(error, Err(SocketError::AddressNotAvailable));
+    for port in [32768, 32769] {
+        net.connect(pod, 5, (Ipv4Addr::LOCALHOST, 80)).unwrap();
+        net.run(Duration::from_millis(50));
+        assert_eq!(net.accepted(1).1, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port));
+    }
+}
+
+#[test]
+fn a_connection_needs_no_more_wakes_once_it_is_over() {
+    let (mut net, client, server, to) = pair();
+    let (from, at) = net.established(client, server, to);
+    net.sockets(client, 1).close(from);
+    net.run(Duration::from_millis(1));
+    net.sockets(server, 2).close(at);
+    net.run(Duration::from_millis(1));
+    assert_eq!(net.machines[0].next_wake(), None);
+    assert_eq!(net.machines[1].next_wake(), None);
+    assert_eq!(net.machines[0].sockets.len(), 0);
+    let last = net.seen.iter().rev().find_map(|frame| frame.packet.encapsulated.as_ref());
+    let last = last.map(|frame| frame.packet.transport);
+    assert!(matches!(last, Some(Transport::Tcp { flags, .. }) if flags.ack && !flags.fin));
+}
