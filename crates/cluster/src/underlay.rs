@@ -90,9 +90,9 @@ fn digest_packet(packet: &Ipv4Packet, digest: &mut Digest) {
                 digest.u64(u64::from(port));
             }
         }
-        Transport::Icmp { kind, code, identifier } => {
+        Transport::Icmp { kind, code, identifier, sequence } => {
             digest.u64(1);
-            for part in [u16::from(kind), u16::from(code), identifier] {
+            for part in [u16::from(kind), u16::from(code), identifier, sequence] {
                 digest.u64(u64::from(part));
             }
         }
