@@ -25,8 +25,9 @@ spec:
   - port: 80
 ";
 
-/// Everything that the components of this version do: a rollout behind a Service, a crash loop, a node that
-/// fails for longer than its pods tolerate, a namespace and a Deployment that are deleted.
+/// Everything that the components of this version do: a rollout behind a Service, a DaemonSet, a
+/// crash loop, a node that fails for longer than its pods tolerate, a namespace and a Deployment
+/// that are deleted.
 fn used() -> String {
     let mut cluster = booted();
     apply(&mut cluster, NGINX);

@@ -16,6 +16,7 @@ pub mod kinds;
 pub mod labels;
 pub mod object;
 pub mod patch;
+pub mod priority;
 pub mod quantity;
 pub mod services;
 pub mod status;

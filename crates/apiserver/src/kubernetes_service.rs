@@ -1,8 +1,9 @@
-//! The Service `kubernetes`, by which pods reach the API server, and its endpoints: the server
-//! itself makes them, and makes them anew when they are gone.
+//! What the server itself makes: the priority classes of the system, and the Service `kubernetes`,
+//! by which pods reach the API server, with its endpoints, which it makes anew when they are gone.
 //!
-//! Upstream: pkg/controlplane/controller/kubernetesservice/controller.go and
-//! pkg/controlplane/reconcilers/endpointsadapter.go
+//! Upstream: pkg/controlplane/controller/kubernetesservice/controller.go,
+//! pkg/controlplane/reconcilers/endpointsadapter.go and
+//! pkg/registry/scheduling/rest/storage_scheduling.go, AddSystemPriorityClasses
 
 use api::openapi::api::core::v1::{
     EndpointAddress, EndpointPort, EndpointSubset, Endpoints, Service, ServicePort, ServiceSpec,
@@ -12,7 +13,7 @@ use api::openapi::api::discovery::v1::{
 };
 use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use api::openapi::apimachinery::pkg::util::intstr::IntOrString;
-use api::{Key, Kinded, Object};
+use api::{Key, KindId, Kinded, Object};
 use sim::{Digest, Digestible, Duration, Time};
 
 use crate::{ApiServer, Body, Identity, Request, Subresource, Verb};
@@ -52,6 +53,17 @@ impl ApiServer {
         self.reconcile_kubernetes_service(now);
     }
 
+    /// Makes the priority classes that every cluster has, as far as they are missing.
+    pub fn add_system_priority_classes(&mut self, now: Time) {
+        for class in api::priority::system_classes() {
+            let object = Object::new(class);
+            if self.etcd.get(&(object.kind_id(), object.key())).is_none() {
+                let key = object.key();
+                self.ask(now, Verb::Create, (object.kind_id(), &key), Body::Object(object));
+            }
+        }
+    }
+
     /// Makes what is missing, if it is time to look.
     pub(crate) fn reconcile_kubernetes_service(&mut self, now: Time) {
         let Some(state) = self.kubernetes_service.as_mut().filter(|it| it.next <= now) else {
@@ -69,32 +81,32 @@ impl ApiServer {
     }
 
     fn make<T: Kinded>(&mut self, now: Time, object: fn() -> T) {
-        if self.etcd.get(&(T::ID, Key::new(NAMESPACE, NAME))).is_none() {
-            self.ask::<T>(now, Verb::Create, Body::Object(Object::new(object())));
+        let key = Key::new(NAMESPACE, NAME);
+        if self.etcd.get(&(T::ID, key.clone())).is_none() {
+            self.ask(now, Verb::Create, (T::ID, &key), Body::Object(Object::new(object())));
         }
     }
 
     /// Creates the object, or brings the one that is there to what it should be.
     fn publish_endpoints<T: Kinded>(&mut self, now: Time, wanted: T, differs: fn(&T, &T) -> bool) {
-        let stored = self.etcd.get(&(T::ID, Key::new(NAMESPACE, NAME)));
-        let found = stored.and_then(|kv| kv.value.typed::<T>());
-        match found {
-            None => self.ask::<T>(now, Verb::Create, Body::Object(Object::new(wanted))),
-            Some(found) if differs(&found, &wanted) => {
-                self.ask::<T>(now, Verb::Update, Body::Object(Object::new(wanted)));
-            }
-            Some(_) => {}
-        }
+        let key = Key::new(NAMESPACE, NAME);
+        let stored = self.etcd.get(&(T::ID, key.clone()));
+        let verb = match stored.and_then(|kv| kv.value.typed::<T>()) {
+            None => Verb::Create,
+            Some(found) if differs(&found, &wanted) => Verb::Update,
+            Some(_) => return,
+        };
+        self.ask(now, verb, (T::ID, &key), Body::Object(Object::new(wanted)));
     }
 
     /// What is refused now is tried again when the server looks next.
-    fn ask<T: Kinded>(&mut self, now: Time, verb: Verb, body: Body) {
+    fn ask(&mut self, now: Time, verb: Verb, (kind, key): (KindId, &Key), body: Body) {
         let request = Request {
             identity: Identity::new("system:apiserver", &["system:masters"]),
             verb,
-            kind: T::ID,
-            namespace: NAMESPACE.to_string(),
-            name: NAME.to_string(),
+            kind,
+            namespace: key.namespace.to_string(),
+            name: key.name.to_string(),
             subresource: Subresource::None,
             body,
             dry_run: false,

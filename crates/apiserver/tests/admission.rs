@@ -133,6 +133,7 @@ fn a_pod_may_come_with_its_namespace() {
 #[test]
 fn a_pod_has_the_priority_of_its_class() {
     let mut server = Server::new();
+    server.server.add_system_priority_classes(server.now);
     for (name, class, priority) in [
         ("a", Value::Null, 0),
         ("b", json!("system-cluster-critical"), 2_000_000_000),
@@ -154,6 +155,46 @@ fn a_pod_has_the_priority_of_its_class() {
                  in pod spec; priority admission controller computed 0 from the given \
                  PriorityClass name";
     assert_eq!(refusal(server.create(given)), (403, words.into()));
+}
+
+/// Upstream: plugin/pkg/admission/priority/admission_test.go
+#[test]
+fn classes_say_what_pods_without_a_class_get_and_whether_they_preempt() {
+    let mut server = Server::new();
+    server.server.add_system_priority_classes(server.now);
+    let class = |name: &str, value: i32, is_default: bool, policy: &str| {
+        json!({"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass",
+            "metadata": {"name": name}, "value": value, "globalDefault": is_default,
+            "preemptionPolicy": policy})
+    };
+    server.create(class("gentle", 50, false, "Never")).expect("created");
+    server.create(class("usual", 1000, true, "PreemptLowerPriority")).expect("created");
+    let words = "priorityclasses.scheduling.k8s.io \"other\" is forbidden: PriorityClass usual is \
+                 already marked as default. Only one default can exist";
+    let other = class("other", 1, true, "PreemptLowerPriority");
+    assert_eq!(refusal(server.create(other)), (403, words.into()));
+    let spec_of = |server: &mut Server, name: &str, fields: Value| {
+        let mut given = pod(name);
+        for (field, value) in fields.as_object().expect("fields") {
+            given["spec"][field] = value.clone();
+        }
+        server.create(given)
+    };
+    let usual = spec(&spec_of(&mut server, "a", json!({})).expect("created"));
+    assert_eq!((usual.priority_class_name.as_deref(), usual.priority), (Some("usual"), Some(1000)));
+    let gentle = json!({"priorityClassName": "gentle"});
+    let gentle = spec(&spec_of(&mut server, "b", gentle).expect("created"));
+    assert_eq!((gentle.priority, gentle.preemption_policy.as_deref()), (Some(50), Some("Never")));
+    let eager = json!({"priorityClassName": "gentle", "preemptionPolicy": "PreemptLowerPriority"});
+    let words = "pods \"c\" is forbidden: the string value of PreemptionPolicy \
+                 (PreemptLowerPriority) must not be provided in pod spec; priority admission \
+                 controller computed Never from the given PriorityClass name";
+    assert_eq!(refusal(spec_of(&mut server, "c", eager)), (403, words.into()));
+    let deleted =
+        server.delete(KindId::PRIORITY_CLASS, "system-node-critical", DeleteOptions::default());
+    let words = "priorityclasses.scheduling.k8s.io \"system-node-critical\" is forbidden: this is \
+                 a system priority class and cannot be deleted";
+    assert_eq!(deleted.expect_err("refused").message(), words);
 }
 
 #[test]

@@ -56,6 +56,7 @@ fn admission_makes_of_pods_what_a_real_server_makes() {
     conditional("corpus/golden-admission", corpus("golden-defaults.jsonl"), |file| {
         let text = fs::read_to_string(file).expect("readable");
         let mut server = Server::new();
+        server.server.add_system_priority_classes(server.now);
         let (mut compared, mut wrong) = (0, BTreeSet::new());
         for line in text.lines() {
             let entry: Value = serde_json::from_str(line).expect("JSON");

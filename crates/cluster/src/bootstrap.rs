@@ -15,8 +15,8 @@ use crate::NodeOptions;
 /// Upstream: pkg/controlplane/controller/systemnamespaces/system_namespaces_controller.go
 const NAMESPACES: [&str; 4] = ["default", "kube-node-lease", "kube-public", "kube-system"];
 
-/// Makes the namespaces of a new cluster and the Service `kubernetes`, as the API server itself
-/// does. The server is on the first node, if there is one.
+/// Makes the namespaces of a new cluster, the priority classes of the system and the Service
+/// `kubernetes`, as the API server itself does. The server is on the first node, if there is one.
 pub(crate) fn objects_of_the_server(cx: &mut Context<'_>, server_node: Option<&NodeSpec>) {
     let identity = Identity::new("system:apiserver", &["system:masters"]);
     for name in NAMESPACES {
@@ -25,6 +25,7 @@ pub(crate) fn objects_of_the_server(cx: &mut Context<'_>, server_node: Option<&N
         let created = cx.api::<Namespace>(&identity, "").create(namespace);
         debug_assert!(created.is_ok(), "the store is empty, so nothing is in the way");
     }
+    cx.server.add_system_priority_classes(cx.now);
     if let Some(node) = server_node {
         cx.server.advertise(cx.now, &node.address);
     }

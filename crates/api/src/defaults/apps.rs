@@ -2,7 +2,7 @@
 //!
 //! Upstream: pkg/apis/apps/v1/defaults.go
 
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::pod_spec::pod_template;
@@ -37,4 +37,21 @@ pub(crate) fn replica_set(replica_set: &mut ReplicaSet) {
     omitted::label_selector(&mut spec.selector);
     spec.replicas.get_or_insert(1);
     pod_template(spec.template.get_or_insert_default());
+}
+
+/// Upstream: SetDefaults_DaemonSet.
+pub(crate) fn daemon_set(daemon_set: &mut DaemonSet) {
+    omitted::meta(&mut daemon_set.metadata);
+    let spec = &mut daemon_set.spec;
+    omitted::number(&mut spec.min_ready_seconds);
+    omitted::label_selector(&mut spec.selector);
+    let strategy = spec.update_strategy.get_or_insert_default();
+    text(&mut strategy.type_, "RollingUpdate");
+    if strategy.type_.as_deref() == Some("RollingUpdate") {
+        let rolling = strategy.rolling_update.get_or_insert_default();
+        rolling.max_unavailable.get_or_insert(IntOrString::Int(1));
+        rolling.max_surge.get_or_insert(IntOrString::Int(0));
+    }
+    spec.revision_history_limit.get_or_insert(10);
+    pod_template(&mut spec.template);
 }

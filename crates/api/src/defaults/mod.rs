@@ -17,7 +17,7 @@ mod volumes;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use apps::{deployment, replica_set};
+pub(crate) use apps::{daemon_set, deployment, replica_set};
 pub(crate) use omitted::meta;
 pub(crate) use pod_resources::aggregate;
 pub(crate) use pod_spec::pod;

@@ -3,6 +3,8 @@
 use crate::{Kind, KindId, Resource};
 
 mod config_map;
+mod controller_revision;
+mod daemon_set;
 mod deployment;
 mod disabled;
 mod endpoint_slice;
@@ -13,6 +15,7 @@ mod namespace;
 mod node;
 mod pod;
 mod printing;
+mod priority_class;
 mod replica_set;
 mod secret;
 mod service;
@@ -62,4 +65,7 @@ kinds! {
     SERVICE => service::Services,
     ENDPOINTS => endpoints::EndpointsKind,
     ENDPOINT_SLICE => endpoint_slice::EndpointSlices,
+    PRIORITY_CLASS => priority_class::PriorityClasses,
+    DAEMON_SET => daemon_set::DaemonSets,
+    CONTROLLER_REVISION => controller_revision::ControllerRevisions,
 }

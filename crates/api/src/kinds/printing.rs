@@ -2,6 +2,8 @@
 //!
 //! Upstream: pkg/printers/internalversion/printers.go
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Container;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
@@ -39,6 +41,12 @@ pub(super) fn container_cells(containers: &[Container]) -> [Cell; 2] {
     let images: Vec<&str> =
         containers.iter().map(|container| container.image.as_deref().unwrap_or_default()).collect();
     [names.join(",").into(), images.join(",").into()]
+}
+
+/// Labels as `key=value`, or `<none>`. Upstream: labels.FormatLabels.
+pub(super) fn labels(labels: Option<&BTreeMap<String, String>>) -> String {
+    let pairs = labels.into_iter().flatten().map(|(key, value)| format!("{key}={value}"));
+    or_none(Some(&pairs.collect::<Vec<_>>().join(",")))
 }
 
 /// Upstream: metav1.FormatLabelSelector.

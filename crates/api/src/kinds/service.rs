@@ -78,8 +78,6 @@ impl Strategy for Services {
         let spec = object.spec.as_ref().unwrap_or(&none);
         let address = spec.cluster_ips.iter().flatten().next();
         let ports: Vec<String> = spec.ports.iter().flatten().map(port_text).collect();
-        let selector: Vec<String> =
-            spec.selector.iter().flatten().map(|(key, value)| format!("{key}={value}")).collect();
         vec![
             printing::name(&object.metadata),
             service_type(spec).into(),
@@ -87,7 +85,7 @@ impl Strategy for Services {
             external_addresses(object, spec).into(),
             printing::or_none(Some(&ports.join(","))).into(),
             printing::age(&object.metadata, now),
-            printing::or_none(Some(&selector.join(","))).into(),
+            printing::labels(spec.selector.as_ref()).into(),
         ]
     }
 

@@ -99,7 +99,27 @@ fn selector(selector: &LabelSelector, path: &Path, errors: &mut ErrorList) -> Op
     }
 }
 
-/// Upstream: ValidatePodTemplateSpecForReplicaSet.
+/// A template whose pods run for ever.
+/// Upstream: ValidatePodTemplateSpecForReplicaSet and ValidateDaemonSetSpec.
+pub(super) fn long_running_template(
+    template: &PodTemplateSpec,
+    kind: &str,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
+    pod_spec::pod_template(template, path, errors);
+    let Some(spec) = &template.spec else { return };
+    let path = path.child("spec");
+    let policy = text(&spec.restart_policy);
+    if policy != "Always" {
+        errors.push(Error::not_supported(&path.child("restartPolicy"), policy, &["Always"]));
+    }
+    if spec.active_deadline_seconds.is_some() {
+        let message = format!("activeDeadlineSeconds in {kind} is not Supported");
+        errors.push(Error::forbidden(&path.child("activeDeadlineSeconds"), &message));
+    }
+}
+
 fn template(
     template: Option<&PodTemplateSpec>,
     selector: &Selector,
@@ -116,17 +136,7 @@ fn template(
             errors.push(Error::invalid(&path, json(&labels), message));
         }
     }
-    pod_spec::pod_template(template, path, errors);
-    let Some(spec) = &template.spec else { return };
-    let path = path.child("spec");
-    let policy = text(&spec.restart_policy);
-    if policy != "Always" {
-        errors.push(Error::not_supported(&path.child("restartPolicy"), policy, &["Always"]));
-    }
-    if spec.active_deadline_seconds.is_some() {
-        let message = "activeDeadlineSeconds in ReplicaSet is not Supported";
-        errors.push(Error::forbidden(&path.child("activeDeadlineSeconds"), message));
-    }
+    long_running_template(template, "ReplicaSet", path, errors);
 }
 
 /// Upstream: ValidateDeploymentStrategy.
@@ -170,7 +180,7 @@ fn rolling_update(rolling: &RollingUpdateDeployment, path: &Path, errors: &mut E
 }
 
 /// Upstream: ValidatePositiveIntOrPercent.
-fn positive_int_or_percent(value: &IntOrString, path: &Path, errors: &mut ErrorList) {
+pub(super) fn positive_int_or_percent(value: &IntOrString, path: &Path, errors: &mut ErrorList) {
     match value {
         IntOrString::Int(number) => non_negative(i64::from(*number), path, errors),
         IntOrString::String(percent) => {
@@ -179,7 +189,7 @@ fn positive_int_or_percent(value: &IntOrString, path: &Path, errors: &mut ErrorL
     }
 }
 
-fn percent_value(value: &IntOrString) -> Option<i64> {
+pub(super) fn percent_value(value: &IntOrString) -> Option<i64> {
     match value {
         IntOrString::String(percent) if names::percent(percent).is_empty() => {
             Some(percent.trim_end_matches('%').parse().unwrap_or(i64::MAX))
@@ -189,7 +199,7 @@ fn percent_value(value: &IntOrString) -> Option<i64> {
 }
 
 /// A percentage counts as its number; a text that is neither counts as its digits.
-fn int_or_percent_value(value: &IntOrString) -> i64 {
+pub(super) fn int_or_percent_value(value: &IntOrString) -> i64 {
     match value {
         IntOrString::Int(number) => i64::from(*number),
         IntOrString::String(text) => {

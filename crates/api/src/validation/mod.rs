@@ -15,6 +15,7 @@ mod claim;
 mod cluster;
 mod config;
 mod containers;
+mod daemon_set;
 mod endpoints;
 mod environment;
 mod ephemeral;
@@ -25,6 +26,7 @@ mod paths;
 mod pod;
 mod pod_spec;
 mod pod_status;
+mod priority_class;
 mod probes;
 mod projected;
 mod records;
@@ -50,9 +52,14 @@ pub(crate) use cluster::{
     service_account_update,
 };
 pub(crate) use config::{config_map, config_map_update, secret, secret_update};
+pub(crate) use daemon_set::{
+    controller_revision, controller_revision_update, daemon_set, daemon_set_status_update,
+    daemon_set_update,
+};
 pub(crate) use endpoints::{endpoint_slice, endpoint_slice_update, endpoints, endpoints_update};
 pub(crate) use pod::{pod_create, pod_update};
 pub(crate) use pod_status::pod_status_update;
+pub(crate) use priority_class::{priority_class, priority_class_update};
 pub(crate) use records::{event, lease, lease_update};
 pub(crate) use service::{service, service_status_update, service_update};
 pub(crate) use service_addresses::service_addresses;

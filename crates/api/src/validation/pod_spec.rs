@@ -104,12 +104,16 @@ fn references(spec: &PodSpec, path: &Path, errors: &mut ErrorList) {
         dns_subdomain(class, &path.child("runtimeClassName"), errors);
     }
     if let Some(policy) = &spec.preemption_policy {
-        let path = path.child("preemptionPolicy");
-        if policy.is_empty() {
-            errors.push(Error::required(&path, ""));
-        } else {
-            supported(policy, &["PreemptLowerPriority", "Never"], &path, errors);
-        }
+        preemption_policy(policy, &path.child("preemptionPolicy"), errors);
+    }
+}
+
+/// Upstream: ValidatePreemptionPolicy.
+pub(super) fn preemption_policy(policy: &str, path: &Path, errors: &mut ErrorList) {
+    if policy.is_empty() {
+        errors.push(Error::required(path, ""));
+    } else {
+        supported(policy, &["PreemptLowerPriority", "Never"], path, errors);
     }
 }
 

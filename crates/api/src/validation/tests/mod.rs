@@ -8,6 +8,7 @@ use crate::{Kind, Object};
 
 mod apps;
 mod containers;
+mod daemon_sets;
 mod objects;
 mod pod_updates;
 mod pods;
