@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { corpus, eventually, screenshot, site, withPage } from "./harness.mjs";
-import { apply, booted, column, list, map, rows, select, speed } from "./site.mjs";
+import { apply, booted, clock, column, list, map, rows, select, speed } from "./site.mjs";
 
 // Tall, so that every row of a list is in view.
 const tall = { viewport: { width: 1280, height: 1600 } };
@@ -171,4 +171,19 @@ spec:
   const event = page.getByTestId("event").filter({ hasText: "FailedScheduling" });
   assert.match(await event.innerText(), words);
   await screenshot(page, "unschedulable");
+}));
+
+test("without the scheduler pods stay unscheduled; started again, it finds them", withPage({}, async (page) => {
+  await booted(page);
+  const scheduler = page.getByTestId("component-kube-scheduler");
+  await scheduler.click();
+  await eventually(() => scheduler.getAttribute("aria-pressed"), "false");
+  await page.getByTestId("card-web").click();
+  await eventually(async () => (await map(page)).unscheduled, 3);
+  await speed(page, 100);
+  const later = (await clock(page)) + 60_000;
+  await eventually(async () => (await clock(page)) > later, true);
+  assert.deepEqual(await map(page), { nodes: 3, pods: 3, ready: 0, unscheduled: 3 });
+  await scheduler.click();
+  await eventually(async () => (await map(page)).ready, 3);
 }));

@@ -59,7 +59,7 @@ async function assertFits(page) {
     for (const button of document.querySelectorAll("button, select, input, textarea")) {
       const { left, right, width } = button.getBoundingClientRect();
       const seen = width > 0 && button.checkVisibility({ visibilityProperty: true });
-      const scrolls = button.closest(".tabs, .grid, .menu-panel, .code");
+      const scrolls = button.closest(".tabs, .grid, .menu-panel, .code, .plane");
       if (seen && !scrolls && (left < -1 || right > innerWidth + 1)) {
         found.push(`${button.ariaLabel ?? button.innerText} from ${left} to ${right}`);
       }

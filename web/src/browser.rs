@@ -76,3 +76,11 @@ pub async fn fetch_text(path: String) -> Result<String, String> {
     let text = JsFuture::from(response.text().map_err(words)?).await.map_err(words)?;
     text.as_string().ok_or_else(|| format!("{path}: not a text"))
 }
+
+/// Tells the document that something has happened.
+pub fn announce(name: &str) {
+    let document = web_sys::window().and_then(|window| window.document());
+    if let (Some(document), Ok(event)) = (document, web_sys::Event::new(name)) {
+        let _ = document.dispatch_event(&event);
+    }
+}

@@ -7,6 +7,7 @@
 
 mod browser;
 mod edit;
+mod files;
 mod format;
 mod highlight;
 mod map;

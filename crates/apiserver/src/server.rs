@@ -192,6 +192,11 @@ impl ApiServer {
         self.cache.close(id);
     }
 
+    /// Closes every watch of a component, as happens when its process ends.
+    pub fn close_watches_of(&mut self, owner: u32) {
+        self.cache.close_all_of(owner);
+    }
+
     /// Takes what a watch delivers of the changes committed before `before`.
     pub fn poll_watch(&mut self, id: WatchId, before: Time) -> Vec<Arc<WatchEvent>> {
         self.cache.poll(id, before)

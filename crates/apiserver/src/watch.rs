@@ -293,6 +293,14 @@ impl WatchCache {
         }
     }
 
+    pub(crate) fn close_all_of(&mut self, owner: u32) {
+        let of_owner = |(id, watch): (&WatchId, &Watch)| (watch.owner == owner).then_some(*id);
+        let ids: Vec<WatchId> = self.watches.iter().filter_map(of_owner).collect();
+        for id in ids {
+            self.close(id);
+        }
+    }
+
     /// Puts a change into its kind's snapshot and before the watches it concerns.
     pub(crate) fn publish(
         &mut self,

@@ -58,6 +58,16 @@ pub enum Command {
         /// The node.
         name: String,
     },
+    /// A fault: the process of a component of the control plane ends.
+    StopComponent {
+        /// The component: `kube-scheduler`.
+        name: String,
+    },
+    /// Ends the fault: another process of the component starts.
+    StartComponent {
+        /// The component.
+        name: String,
+    },
 }
 
 /// What became of a command.
@@ -91,6 +101,8 @@ impl Cluster {
             }
             Command::FailNode { name } => self.fault(&name, false),
             Command::RecoverNode { name } => self.fault(&name, true),
+            Command::StopComponent { name } => self.process(&name, false),
+            Command::StartComponent { name } => self.process(&name, true),
         };
         self.after_command();
         Outcome { results }
@@ -104,6 +116,16 @@ impl Cluster {
         }
         let kind = api::KindId::NODE.get();
         vec![DocumentResult::refused(format!("node/{name}"), Status::not_found(kind, name))]
+    }
+
+    fn process(&mut self, name: &str, running: bool) -> Vec<DocumentResult> {
+        let word = if running { "starts" } else { "stops" };
+        self.host_context().record(What::Fault { fault: format!("{name} {word}") });
+        if self.set_component_running(name, running) {
+            return Vec::new();
+        }
+        let words = format!("no component {name:?} that can be stopped");
+        vec![DocumentResult::refused(name.to_string(), Status::bad_request(words))]
     }
 }
 

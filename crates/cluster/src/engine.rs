@@ -24,8 +24,8 @@ const WATCH_LAG: (Duration, Duration) = (Duration::from_millis(1), Duration::fro
 /// A component that wants to be woken at once is woken after this long, so that time goes on.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(1);
 
-const CONTROLLER_MANAGER: u32 = 0;
-const SCHEDULER: u32 = 1;
+pub(crate) const CONTROLLER_MANAGER: u32 = 0;
+pub(crate) const SCHEDULER: u32 = 1;
 const FIRST_KUBELET: u32 = 2;
 
 /// What can happen.
@@ -97,8 +97,10 @@ pub struct Cluster {
     streams: Streams,
     trace: Trace,
     server: ApiServer,
-    controller_manager: Arc<ControllerManager>,
-    scheduler: Arc<Scheduler>,
+    pub(crate) controller_manager: Arc<ControllerManager>,
+    pub(crate) scheduler: Arc<Scheduler>,
+    /// Components whose processes do not run.
+    pub(crate) stopped: BTreeSet<u32>,
     kubelets: Vec<Arc<Kubelet>>,
     underlay: Underlay,
     quiet: Quiet,
@@ -132,6 +134,7 @@ impl Cluster {
             server: ApiServer::new(seed, clock),
             controller_manager: Arc::new(ControllerManager::new()),
             scheduler: Arc::new(Scheduler::new()),
+            stopped: BTreeSet::new(),
             kubelets,
             underlay,
             quiet: Quiet::default(),
@@ -293,6 +296,10 @@ impl Cluster {
         digest.add(&self.lags);
         self.controller_manager.digest(&mut digest);
         self.scheduler.digest(&mut digest);
+        digest.u64(self.stopped.len() as u64);
+        for owner in &self.stopped {
+            digest.u64(u64::from(*owner));
+        }
         for kubelet in &self.kubelets {
             kubelet.digest(&mut digest);
         }
@@ -326,6 +333,9 @@ impl Cluster {
     }
 
     fn wake(&mut self, owner: u32, waking: Waking) {
+        if self.stopped.contains(&owner) {
+            return;
+        }
         let mut cx = Context {
             now: self.now,
             clock: self.clock,
@@ -367,7 +377,7 @@ impl Cluster {
     }
 
     /// Sets when a component wakes of its own accord, instead of when it would have.
-    fn set_wake(&mut self, owner: u32, time: Option<Time>) {
+    pub(crate) fn set_wake(&mut self, owner: u32, time: Option<Time>) {
         let Some(slot) = self.wakes.get_mut(owner as usize) else { return };
         if slot.map(|(scheduled, _)| scheduled) == time {
             return;
@@ -425,6 +435,21 @@ impl Cluster {
         self.settle();
     }
 
+    /// A component's process ends: nobody wakes it, and what it watched is watched no longer.
+    pub(crate) fn end_process(&mut self, owner: u32) {
+        self.set_wake(owner, None);
+        self.server.close_watches_of(owner);
+    }
+
+    pub(crate) fn streams(&mut self) -> &mut Streams {
+        &mut self.streams
+    }
+
+    /// A person has interfered: the cluster is not quiet.
+    pub(crate) fn disturb(&mut self) {
+        self.quiet.disturb(self.now);
+    }
+
     /// Stops a node or lets it run again. Returns whether there is such a node.
     pub(crate) fn set_node_running(&mut self, name: &str, running: bool) -> bool {
         let found = (FIRST_KUBELET..)
@@ -432,7 +457,7 @@ impl Cluster {
             .find(|(_, kubelet)| kubelet.node_name() == name);
         let Some((owner, kubelet)) = found else { return false };
         Arc::make_mut(kubelet).set_powered(running);
-        self.quiet.disturb(self.now);
+        self.disturb();
         self.set_wake(owner, Some(self.now + SHORTEST_SLEEP));
         true
     }

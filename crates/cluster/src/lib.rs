@@ -7,6 +7,7 @@
 pub mod bench;
 mod bootstrap;
 mod command;
+mod control_plane;
 mod engine;
 mod options;
 mod quiet;

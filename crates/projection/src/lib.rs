@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use api::openapi::api::core::v1::Pod;
 use api::{Key, Kind, KindId, Object};
 use cluster::Cluster;
-use protocol::Delta;
+use protocol::{ComponentRow, Delta};
 
 pub use detail::{detail, reference};
 
@@ -23,6 +23,7 @@ pub struct Projection {
     /// The UIDs of the rows that the page has.
     shown: BTreeMap<(KindId, Key), String>,
     failed_nodes: BTreeSet<String>,
+    components: Vec<ComponentRow>,
 }
 
 impl Projection {
@@ -30,8 +31,10 @@ impl Projection {
     pub fn reset(&mut self, cluster: &mut Cluster) -> Vec<Delta> {
         cluster.follow();
         cluster.take_changed();
-        *self = Projection { shown: BTreeMap::new(), failed_nodes: failed_nodes(cluster) };
+        let failed_nodes = failed_nodes(cluster);
+        *self = Projection { shown: BTreeMap::new(), failed_nodes, components: Vec::new() };
         let mut deltas: Vec<Delta> = Kind::all().map(rows::kind).map(Delta::Kind).collect();
+        self.add_components(cluster, &mut deltas);
         for kind in Kind::all() {
             for object in cluster.snapshot(kind.id).iter() {
                 self.shown.insert((kind.id, object.key()), object.uid().to_string());
@@ -51,10 +54,19 @@ impl Projection {
         changed.extend(faults.iter().map(|node| (KindId::NODE, Key::cluster(node))));
         self.add_dependents(cluster, &mut changed);
         let mut deltas = Vec::with_capacity(changed.len());
+        self.add_components(cluster, &mut deltas);
         for (kind, key) in changed {
             self.change(cluster, kind, key, &mut deltas);
         }
         deltas
+    }
+
+    fn add_components(&mut self, cluster: &Cluster, deltas: &mut Vec<Delta>) {
+        let row = |(name, running): (&str, bool)| ComponentRow { name: name.into(), running };
+        let components: Vec<ComponentRow> = cluster.components().map(row).collect();
+        let changed = components.iter().filter(|row| !self.components.contains(row));
+        deltas.extend(changed.cloned().map(Delta::Component));
+        self.components = components;
     }
 
     /// A node's row counts what its pods ask for, and a pod's row says whether its node

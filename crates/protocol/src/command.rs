@@ -56,6 +56,16 @@ pub enum Command {
         /// The node.
         name: String,
     },
+    /// A fault: the process of a component of the control plane ends.
+    StopComponent {
+        /// The component, as in [`crate::ComponentRow`].
+        name: String,
+    },
+    /// Ends the fault of [`Command::StopComponent`] by another process.
+    StartComponent {
+        /// The component.
+        name: String,
+    },
     /// Lets virtual time flow at the set speed.
     Play,
     /// Holds virtual time.

@@ -23,6 +23,7 @@ pub use message::{
     Message, Problem,
 };
 pub use rows::{
-    ConditionRow, ConditionStatus, ContainerRow, ContainerState, EventKind, EventRow, KindRow,
-    NodeRow, ObjectRef, ObjectRow, Owner, PodRow, PodState, Progress, Resources, WorkloadRow,
+    ComponentRow, ConditionRow, ConditionStatus, ContainerRow, ContainerState, EventKind, EventRow,
+    KindRow, NodeRow, ObjectRef, ObjectRow, Owner, PodRow, PodState, Progress, Resources,
+    WorkloadRow,
 };

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ConditionRow, EventRow, KindRow, NodeRow, ObjectRef, ObjectRow, PodRow, WorkloadRow};
+use crate::{
+    ComponentRow, ConditionRow, EventRow, KindRow, NodeRow, ObjectRef, ObjectRow, PodRow,
+    WorkloadRow,
+};
 
 /// One thing that the worker tells the page.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Debug)]
@@ -79,6 +82,8 @@ pub enum Delta {
     Object(ObjectRow),
     /// Such an object is gone, by its uid.
     ObjectRemoved(String),
+    /// A component of the control plane. There are as many for the whole life of a cluster.
+    Component(ComponentRow),
     /// An Event.
     Event(EventRow),
     /// An Event is gone, by its uid.

@@ -300,3 +300,12 @@ pub struct EventRow {
     /// Last time.
     pub last_ms: i64,
 }
+
+/// A component of the control plane that can be stopped.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
+pub struct ComponentRow {
+    /// Its name, such as `kube-scheduler`.
+    pub name: String,
+    /// Whether its process runs.
+    pub running: bool,
+}

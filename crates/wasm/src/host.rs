@@ -414,6 +414,8 @@ fn cluster_command(command: &Command) -> Option<ClusterCommand> {
         },
         Command::FailNode { name } => ClusterCommand::FailNode { name },
         Command::RecoverNode { name } => ClusterCommand::RecoverNode { name },
+        Command::StopComponent { name } => ClusterCommand::StopComponent { name },
+        Command::StartComponent { name } => ClusterCommand::StartComponent { name },
         _ => return None,
     })
 }

@@ -1,9 +1,9 @@
-//! The static site: both wasm modules, their glue, everything in `static/`, and beside each file
-//! its brotli and gzip form. A file is written, and compressed again, only when it changed.
+//! The static site: both wasm modules, their glue, the editor, everything in `static/`, and beside
+//! each file its brotli and gzip form. A file is written, and compressed again, only when it changed.
 
 use crate::bind::bind;
 use crate::workspace::Workspace;
-use crate::{process, setup};
+use crate::{bundle, process, setup};
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::fs;
@@ -70,6 +70,11 @@ fn collect(workspace: &Workspace, profile: Profile) -> Result<BTreeMap<String, V
                 bail!("dist: {file} exists both in static/ and as a built file");
             }
         }
+    }
+    let editor = bundle::editor(workspace, profile)?;
+    site.insert("editor.js".to_owned(), editor);
+    if profile == Profile::Wasm {
+        bundle::minify(workspace, &mut site)?;
     }
     Ok(site)
 }

@@ -6,6 +6,7 @@
 
 mod bench;
 mod bind;
+mod bundle;
 mod dist;
 mod pack;
 mod process;

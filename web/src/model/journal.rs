@@ -40,7 +40,10 @@ impl Journal {
                 self.waiting.push((id, origin));
                 self.keep(id, &command);
             }
-            Command::FailNode { .. } | Command::RecoverNode { .. } => self.keep(id, &command),
+            Command::FailNode { .. }
+            | Command::RecoverNode { .. }
+            | Command::StopComponent { .. }
+            | Command::StartComponent { .. } => self.keep(id, &command),
             _ => {}
         }
         Request { id, command }

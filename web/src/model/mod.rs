@@ -12,8 +12,8 @@ pub mod testing;
 use std::rc::Rc;
 
 use protocol::{
-    Batch, Booted, Delta, EventRow, KindRow, NodeRow, ObjectRef, ObjectRow, PodRow, PodState,
-    WorkloadRow,
+    Batch, Booted, ComponentRow, Delta, EventRow, KindRow, NodeRow, ObjectRef, ObjectRow, PodRow,
+    PodState, WorkloadRow,
 };
 
 pub use journal::{Journal, Origin};
@@ -107,6 +107,8 @@ pub struct Tables {
     pub workloads: Table<WorkloadRow>,
     /// Other objects by uid.
     pub objects: Table<ObjectRow>,
+    /// Components of the control plane by name.
+    pub components: Table<ComponentRow>,
     /// Events by uid.
     pub events: Table<EventRow>,
 }
@@ -166,6 +168,7 @@ impl Tables {
             Delta::WorkloadRemoved(uid) => self.workloads.remove(&uid),
             Delta::Object(row) => self.objects.put(&row.uid.clone(), row),
             Delta::ObjectRemoved(uid) => self.objects.remove(&uid),
+            Delta::Component(row) => self.components.put(&row.name.clone(), row),
             Delta::Event(row) => self.events.put(&row.uid.clone(), row),
             Delta::EventRemoved(uid) => self.events.remove(&uid),
         }

@@ -2,9 +2,10 @@
 
 use std::rc::Rc;
 
-use gloo::events::{EventListener, EventListenerOptions};
+use gloo::events::{EventListener, EventListenerOptions, EventListenerPhase};
 use protocol::{Command, CommandResult, Detail, Message, ObjectRef};
 use wasm_bindgen::JsCast;
+use web_sys::DragEvent;
 use yew::prelude::*;
 
 use super::cluster_map::ClusterMap;
@@ -15,10 +16,12 @@ use super::legend::legend;
 use super::menus::{Example, Menu};
 use super::notice::{Notice, notice_bar};
 use super::parts::{Icon, say};
+use super::plane::control_plane;
 use super::top_bar::{TopBar, transport};
 use super::welcome::{Progress, boot_screen, welcome};
 use super::{Intent, Sheet};
 use crate::browser;
+use crate::files;
 use crate::model::{Counts, Journal, Origin, World};
 use crate::strings::{Language, Strings, fill};
 use crate::worker::{Bridge, FromWorker};
@@ -42,6 +45,10 @@ pub enum Event {
     Examples(Result<String, String>),
     /// An example's text, and whether to apply it.
     ExampleText(Result<String, String>, bool),
+    /// The text of opened files, or why they are not taken.
+    Opened(Result<String, String>),
+    /// Files are held over the page, or no longer.
+    Dragged(bool),
     /// A key that nothing else took.
     Key(KeyboardEvent),
 }
@@ -62,6 +69,7 @@ pub struct App {
     language: Language,
     theme: u32,
     sheet: Option<Sheet>,
+    dragged: bool,
     speed: f64,
     playing: bool,
     seed: u64,
@@ -71,7 +79,7 @@ pub struct App {
     legend: Callback<(), Html>,
     /// The one callback of all parts: a new one for each drawing would draw all of them.
     send: Callback<Intent>,
-    _keys: Option<EventListener>,
+    _listeners: Vec<EventListener>,
 }
 
 impl Component for App {
@@ -81,15 +89,6 @@ impl Component for App {
     fn create(context: &Context<Self>) -> Self {
         let tag = browser::recall("language").unwrap_or_else(browser::preferred_language);
         let language = Language::from_tag(&tag);
-        let link = context.link().clone();
-        let keys = web_sys::window().and_then(|window| window.document()).map(|document| {
-            let options = EventListenerOptions::enable_prevent_default();
-            EventListener::new_with_options(&document, "keydown", options, move |event| {
-                if let Some(event) = event.dyn_ref::<KeyboardEvent>() {
-                    link.send_message(Event::Key(event.clone()));
-                }
-            })
-        });
         let mut app = App {
             bridge: None,
             world: World::default(),
@@ -105,6 +104,7 @@ impl Component for App {
             language,
             theme: 0,
             sheet: None,
+            dragged: false,
             speed: 1.0,
             playing: true,
             seed: SEED,
@@ -113,7 +113,7 @@ impl Component for App {
             settled: false,
             legend: legend_in(language),
             send: context.link().callback(Event::Wanted),
-            _keys: keys,
+            _listeners: listeners(context),
         };
         browser::set_root_attribute("lang", app.language.code());
         app.start(context);
@@ -143,6 +143,15 @@ impl Component for App {
                 self.notice = Some(Notice::Refused(error.into()));
                 true
             }
+            Event::Opened(Ok(text)) => {
+                self.take_example(text.into());
+                true
+            }
+            Event::Opened(Err(error)) => {
+                self.notice = Some(Notice::Refused(error.into()));
+                true
+            }
+            Event::Dragged(dragged) => std::mem::replace(&mut self.dragged, dragged) != dragged,
             Event::Key(event) => self.key(context, &event),
         }
     }
@@ -181,8 +190,62 @@ impl Component for App {
                         send={send.clone()} />
                 </section>
                 { self.sheet_bar(strings, send) }
+                if self.dragged {
+                    <div class="drop" data-testid="drop"><p>{ strings.drop_files }</p></div>
+                }
             </div>
         }
+    }
+}
+
+/// What the page hears wherever it happens: keys, and files that are dropped.
+fn listeners(context: &Context<App>) -> Vec<EventListener> {
+    let Some(document) = web_sys::window().and_then(|window| window.document()) else {
+        return Vec::new();
+    };
+    let link = context.link().clone();
+    let options = EventListenerOptions::enable_prevent_default();
+    let keys = EventListener::new_with_options(&document, "keydown", options, move |event| {
+        if let Some(event) = event.dyn_ref::<KeyboardEvent>() {
+            link.send_message(Event::Key(event.clone()));
+        }
+    });
+    let mut listeners = vec![keys];
+    for name in ["dragover", "dragleave", "drop"] {
+        let link = context.link().clone();
+        // Before the editor, which would take a file's text in where it is dropped.
+        let options = EventListenerOptions {
+            phase: EventListenerPhase::Capture,
+            ..EventListenerOptions::enable_prevent_default()
+        };
+        listeners.push(EventListener::new_with_options(&document, name, options, move |event| {
+            if let Some(event) = event.dyn_ref::<DragEvent>() {
+                for message in dragged(event) {
+                    link.send_message(message);
+                }
+            }
+        }));
+    }
+    listeners
+}
+
+/// What files do over the page; nothing for what else is dragged.
+fn dragged(event: &DragEvent) -> Vec<Event> {
+    let Some(data) = event.data_transfer() else { return Vec::new() };
+    if !data.types().includes(&"Files".into(), 0) {
+        return Vec::new();
+    }
+    event.prevent_default();
+    event.stop_propagation();
+    match event.type_().as_str() {
+        "dragover" => vec![Event::Dragged(true)],
+        "drop" => {
+            let files = data.files().map(|list| files::of_list(&list)).unwrap_or_default();
+            vec![Event::Dragged(false), Event::Wanted(Intent::Open(files))]
+        }
+        // Out of one element and into another is not out of the page.
+        _ if event.related_target().is_some() => Vec::new(),
+        _ => vec![Event::Dragged(false)],
     }
 }
 
@@ -209,6 +272,7 @@ impl App {
         let empty = !pods.any(|pod| !pod.namespace.starts_with("kube-"));
         html! {
             <main class="center" aria-label={strings.map_label}>
+                { control_plane(&self.world.tables.components, strings, send) }
                 <ClusterMap nodes={self.world.tables.nodes.clone()}
                     pods={self.world.tables.pods.clone()} now_ms={self.world.pace.now_ms}
                     speed={self.speed.max(self.world.pace.speed_achieved)}
@@ -319,7 +383,10 @@ impl App {
                     self.say(Command::Resubscribe, Origin::Button);
                 }
                 self.playing = self.world.pace.running;
-                self.settled |= Progress::of(&self.world).complete();
+                if !self.settled && Progress::of(&self.world).complete() {
+                    self.settled = true;
+                    browser::announce("settled");
+                }
             }
             Message::Result(result) => self.take_result(result),
             Message::Detail(detail) => {
@@ -363,6 +430,12 @@ impl App {
                 let path = format!("./examples/{id}.yaml");
                 Event::ExampleText(browser::fetch_text(path).await, apply)
             }),
+            Intent::Open(files) => {
+                let strings = self.language.strings();
+                context
+                    .link()
+                    .send_future(async move { Event::Opened(files::read(files, strings).await) });
+            }
             Intent::Restore => {
                 if let Some(text) = self.replaced.take() {
                     browser::remember("manifest", &text);

@@ -1,17 +1,21 @@
 //! The editor: a textarea over a coloured copy of its text, line numbers with marks where the
-//! API server found something, and what became of the last Apply.
+//! API server found something, and what became of the last Apply. When all else is there, a whole
+//! editor is loaded (`web/editor`) and stands over the textarea, which it hears (`sync`) and tells
+//! (`input`); it works alone as well.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use gloo::events::EventListener;
 use protocol::{Action, AppliedObject, CommandResult, Problem};
 use wasm_bindgen::JsCast;
-use web_sys::{Element, HtmlTextAreaElement};
+use web_sys::{Element, HtmlInputElement, HtmlTextAreaElement};
 use yew::prelude::*;
 
 use super::Intent;
 use super::parts::{Icon, icon_button, say, when};
 use crate::edit::{self, Edit};
+use crate::files;
 use crate::highlight;
 use crate::strings::{Language, Strings};
 
@@ -53,7 +57,29 @@ pub fn Editor(props: &EditorProps) -> Html {
     let send = &props.send;
     let problems = props.result.as_ref().map(|result| result.problems.as_slice());
     let marks = marks(problems.unwrap_or_default());
+    let enhanced = use_state_eq(|| false);
     let large = props.text.len() > LARGE;
+    let plain = large || *enhanced;
+    let marked = marked(problems.unwrap_or_default());
+    {
+        let (area, enhanced) = (area.clone(), enhanced.clone());
+        use_effect_with((), move |()| {
+            let area = area.cast::<HtmlTextAreaElement>();
+            let listener = area
+                .map(|area| EventListener::once(&area, "enhanced", move |_| enhanced.set(true)));
+            move || drop(listener)
+        });
+    }
+    {
+        let area = area.clone();
+        use_effect_with((props.text.clone(), marked.clone()), move |_| {
+            if let (Some(area), Ok(event)) =
+                (area.cast::<HtmlTextAreaElement>(), web_sys::Event::new("sync"))
+            {
+                let _ = area.dispatch_event(&event);
+            }
+        });
+    }
     html! {
         <>
             <header class="panel-head">
@@ -62,15 +88,18 @@ pub fn Editor(props: &EditorProps) -> Html {
                     <button type="button" class="link" onclick={say(send, Intent::Restore)}
                         data-testid="restore">{ strings.restore }</button>
                 }
+                { open_files(strings, send) }
                 { icon_button(Icon::Close, strings.close, "", "sheet-close",
                     say(send, Intent::Sheet(super::Sheet::Editor))) }
             </header>
-            <div class={classes!("code", large.then_some("large"))} ref={scroller}>
-                if !large { { gutter(props.text.split('\n').count(), &marks) } }
+            <div class={classes!("code", large.then_some("large"), enhanced.then_some("enhanced"))}
+                ref={scroller}>
+                if !plain { { gutter(props.text.split('\n').count(), &marks) } }
                 <div class="code-cell">
-                    if !large { <Coloured text={props.text.clone()} /> }
+                    if !plain { <Coloured text={props.text.clone()} /> }
                     { text_area(&props.text, area, strings, send) }
                 </div>
+                <div id="manifest-host" class="code-host" data-marks={marked} />
             </div>
             { outcome(props.result.as_deref(), &jump, strings) }
             <footer class="panel-foot">
@@ -83,6 +112,24 @@ pub fn Editor(props: &EditorProps) -> Html {
                 <kbd class="soft keys">{ "Ctrl+Enter" }</kbd>
             </footer>
         </>
+    }
+}
+
+/// A button that lets the browser ask for files.
+fn open_files(strings: &'static Strings, send: &Callback<Intent>) -> Html {
+    let onchange = when(send, |event: Event| {
+        let input: HtmlInputElement = event.target()?.dyn_into().ok()?;
+        let files = files::of_list(&input.files()?);
+        // So that the same file, changed, can be opened again.
+        input.set_value("");
+        Some(Intent::Open(files))
+    });
+    html! {
+        <label class="icon-button file-button" title={strings.open_files}>
+            { Icon::Folder.html() }
+            <input type="file" class="heard" multiple=true accept=".yaml,.yml,.json"
+                aria-label={strings.open_files} {onchange} data-testid="open-files" />
+        </label>
     }
 }
 
@@ -99,11 +146,22 @@ fn marks(problems: &[Problem]) -> BTreeMap<u32, String> {
     marks
 }
 
+/// The same for the editor that stands over the textarea: `LINE:COLUMN:MESSAGE`, one a line.
+fn marked(problems: &[Problem]) -> String {
+    let mark = |problem: &Problem| {
+        let (line, column) = (problem.line?, problem.column.unwrap_or(1));
+        let message: String =
+            problem.message.chars().map(|it| if it == '\n' { ' ' } else { it }).collect();
+        Some(format!("{line}:{column}:{message}"))
+    };
+    problems.iter().filter_map(mark).collect::<Vec<_>>().join("\n")
+}
+
 fn go_to(area: &NodeRef, scroller: &NodeRef, text: &str, line: u32, column: u32) {
     let Some(area) = area.cast::<HtmlTextAreaElement>() else { return };
     let offset = edit::offset_of(text, line, column) as u32;
-    let _ = area.focus();
     let _ = area.set_selection_range(offset, offset);
+    let _ = area.focus();
     if let Some(scroller) = scroller.cast::<Element>() {
         let top = LINE_HEIGHT * f64::from(line.saturating_sub(4));
         scroller.set_scroll_top(top as i32);
@@ -164,7 +222,8 @@ fn text_area(
     html! {
         <textarea ref={area} id="manifest" value={text} {oninput} {onkeydown}
             spellcheck="false" autocomplete="off" autocapitalize="off" wrap="off"
-            aria-label={strings.manifest_label} placeholder={strings.manifest_placeholder}
+            aria-label={strings.manifest_label} aria-description={strings.editor_keys}
+            placeholder={strings.manifest_placeholder}
             data-testid="editor" />
     }
 }

@@ -9,6 +9,7 @@ mod legend;
 mod menus;
 mod notice;
 mod parts;
+mod plane;
 mod summary;
 mod top_bar;
 mod welcome;
@@ -16,6 +17,7 @@ mod welcome;
 pub use app::App;
 
 use protocol::{Command, ObjectRef};
+use web_sys::File;
 use yew::AttrValue;
 
 use crate::strings::Language;
@@ -38,6 +40,8 @@ pub enum Intent {
         /// Whether to apply it at once.
         apply: bool,
     },
+    /// Put files into the editor.
+    Open(Vec<File>),
     /// Bring back the text that an example replaced.
     Restore,
     /// Show an object in the inspector.

@@ -38,6 +38,8 @@ pub enum Icon {
     Legend,
     /// A bin.
     Delete,
+    /// A folder.
+    Folder,
 }
 
 impl Icon {
@@ -66,6 +68,7 @@ impl Icon {
             Icon::Legend => {
                 "M4 2.5a2 2 0 1 1 0 4 2 2 0 0 1 0-4zm4 1.3h6v1.4H8zM2 9.5h4v4H2zm6 1.3h6v1.4H8z"
             }
+            Icon::Folder => "M1.5 3h5l1.4 1.7h6.6V13h-13zm1.4 3.1v5.5h10.2V6.1z",
             Icon::Delete => {
                 "M6 1.5h4v1.3h3.5v1.4h-11V2.8H6zM3.6 5.4h8.8l-.7 9.1H4.3zm1.5 1.4.5 6.3h4.8l.5-6.3z"
             }
