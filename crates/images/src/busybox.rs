@@ -33,6 +33,7 @@ const fn image(repository: &'static str) -> ImageDefinition {
             ("1.27", old_program),
             ("1.28", old_program),
         ],
+        files: &[],
     }
 }
 

@@ -34,6 +34,8 @@ pub struct ImageDefinition {
     pub program: fn(name: &str, environment: &Environment) -> Option<Box<dyn Process>>,
     /// Other programs of its own, for tags that begin so; the first that matches counts.
     pub by_tag: &'static [(&'static str, Lookup)],
+    /// Its files that matter.
+    pub files: &'static [(&'static str, &'static str)],
 }
 
 impl ImageDefinition {
@@ -187,6 +189,7 @@ fn describe(
             variables: Vec::new(),
             stop_signal: Signal::Term,
             user: 0,
+            files: &[],
         };
     };
     let size = known.sizes.iter().find(|(prefix, _)| tag.starts_with(prefix));
@@ -201,5 +204,6 @@ fn describe(
         variables: known.variables.iter().map(variable).collect(),
         stop_signal: known.stop_signal,
         user: known.user,
+        files: known.files,
     }
 }

@@ -32,6 +32,7 @@ const fn image(
         has_userland: false,
         program: own_program,
         by_tag: &[],
+        files: &[],
     }
 }
 

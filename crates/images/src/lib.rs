@@ -25,6 +25,7 @@ mod busybox;
 mod catalogue;
 mod control_plane;
 mod coredns;
+mod flannel;
 mod net;
 mod nginx;
 mod official;
@@ -57,6 +58,8 @@ pub fn all() -> &'static [&'static ImageDefinition] {
         &control_plane::KUBE_CONTROLLER_MANAGER,
         &control_plane::KUBE_SCHEDULER,
         &coredns::IMAGE,
+        &flannel::IMAGE,
+        &flannel::PLUGIN,
         &coredns::OF_DOCKER,
         &apps::agnhost::IMAGE,
         &apps::web::HELLO_APP,

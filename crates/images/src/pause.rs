@@ -19,4 +19,5 @@ pub(crate) static IMAGE: ImageDefinition = ImageDefinition {
     has_userland: false,
     program: |name, _| (name == "pause").then(|| Box::new(Idle) as _),
     by_tag: &[],
+    files: &[],
 };

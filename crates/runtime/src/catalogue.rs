@@ -27,6 +27,8 @@ pub struct Image {
     pub stop_signal: Signal,
     /// The numeric user the program runs as.
     pub user: i64,
+    /// The files in it that matter, by their paths; of programs, only those that are copied.
+    pub files: &'static [(&'static str, &'static str)],
 }
 
 /// Why an image could not be pulled.

@@ -124,6 +124,11 @@ impl Files {
         self.mounts.sort_by_key(|mount| std::cmp::Reverse(mount.at.len()));
     }
 
+    /// Puts a file of the image in its place, under whatever is mounted over it.
+    pub fn install(&mut self, path: &str, content: &str) {
+        self.own.write(path.trim_start_matches('/'), content.as_bytes());
+    }
+
     /// Takes in the mounted volumes as they stand.
     pub fn load(&mut self, volumes: &BTreeMap<String, Volume>) {
         for mount in &mut self.mounts {

@@ -28,6 +28,7 @@ pub(crate) const PLAIN: ImageDefinition = ImageDefinition {
     has_userland: true,
     program: |_, _| None,
     by_tag: &[],
+    files: &[],
 };
 
 /// What a site keeps while it runs.

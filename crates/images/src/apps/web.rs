@@ -224,14 +224,14 @@ pub(crate) static HTTPD: ImageDefinition = ImageDefinition {
     },
     sizes: &[("alpine", 20_000_000), ("", 45_000_000)],
     command: &["httpd-foreground"],
+    files: &[(
+        "/usr/local/apache2/htdocs/index.html",
+        "<html><body><h1>It works!</h1></body></html>\n",
+    )],
     program: |name, _| {
         let site = Site {
             name: "httpd",
             ports: |io| {
-                const INDEX: &str = "/usr/local/apache2/htdocs/index.html";
-                if !io.files.exists("/usr/local/apache2/htdocs") {
-                    io.files.write(INDEX, b"<html><body><h1>It works!</h1></body></html>\n");
-                }
                 io.stderr(&format!(
                     "AH00558: httpd: Could not reliably determine the server's fully qualified \
                      domain name, using {}. Set the 'ServerName' directive globally to suppress \

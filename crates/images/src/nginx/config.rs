@@ -14,8 +14,6 @@ pub(super) const MAIN: &str = "/etc/nginx/nginx.conf";
 pub(super) const DEFAULT_MAIN: &str = "user  nginx;\nworker_processes  auto;\n\nevents {\n    \
      worker_connections  1024;\n}\n\nhttp {\n    default_type  application/octet-stream;\n    \
      keepalive_timeout  65;\n    include /etc/nginx/conf.d/*.conf;\n}\n";
-/// The directory of the sites.
-pub(super) const SITES: &str = "/etc/nginx/conf.d";
 /// What the image has in it.
 pub(super) const DEFAULT_SITE: &str = "server {\n    listen       80;\n    server_name  localhost;\n\
      \n    location / {\n        root   /usr/share/nginx/html;\n        index  index.html index.htm;\

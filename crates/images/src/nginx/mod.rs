@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use network::{HttpRequest, HttpResponse, Payload};
-use runtime::{Environment, Flow, Io, Process, ProcessEvent, Signal};
+use runtime::{Environment, Flow, Io, Process, ProcessEvent, Request, Response, Signal};
 use sim::{Digest, Duration};
 
 mod config;
@@ -43,6 +43,7 @@ pub(crate) static IMAGE: ImageDefinition = ImageDefinition {
     has_userland: true,
     program,
     by_tag: &[],
+    files: FILES,
 };
 
 /// `registry.k8s.io/nginx-slim`.
@@ -51,10 +52,15 @@ pub(crate) static SLIM: ImageDefinition = ImageDefinition {
     sizes: &[("", 43_000_000)],
     command: &["nginx", "-g", "daemon off;"],
     program,
+    files: FILES,
     ..PLAIN
 };
 
-const DOCUMENTS: &str = "/usr/share/nginx/html";
+const FILES: &[(&str, &str)] = &[
+    (config::MAIN, config::DEFAULT_MAIN),
+    ("/etc/nginx/conf.d/default.conf", config::DEFAULT_SITE),
+    ("/usr/share/nginx/html/index.html", WELCOME),
+];
 const WELCOME: &str = "<!DOCTYPE html>\n<html>\n<head>\n<title>Welcome to nginx!</title>\n</head>\n\
     <body>\n<h1>Welcome to nginx!</h1>\n<p>If you see this page, nginx is successfully installed \
     and working.\nFurther configuration is required.</p>\n</body>\n</html>\n";
@@ -111,18 +117,6 @@ impl Starting {
     fn begin(&mut self, io: &mut Io<'_>) -> Flow {
         if self.by_script {
             io.stdout("/docker-entrypoint.sh: Configuration complete; ready for start up\n");
-        }
-        for (path, content) in [
-            (config::MAIN.to_string(), config::DEFAULT_MAIN),
-            (format!("{}/default.conf", config::SITES), config::DEFAULT_SITE),
-            (format!("{DOCUMENTS}/index.html"), WELCOME),
-        ] {
-            // What is mounted over the image's directory hides the image's files.
-            let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
-            let hidden = directory != "/etc/nginx" && io.files.exists(directory);
-            if io.files.read(&path).is_none() && !hidden {
-                io.files.write(&path, content.as_bytes());
-            }
         }
         match config::read(io.files, &self.main) {
             Ok(config) => self.config = Some(config),
@@ -199,6 +193,10 @@ impl Process for Starting {
             ProcessEvent::Started => self.begin(io),
             _ => Flow::Continue,
         }
+    }
+
+    fn serve(&mut self, request: &Request<'_>, io: &mut Io<'_>) -> Option<Response> {
+        self.server.as_mut()?.serve(request, io)
     }
 
     fn clone_box(&self) -> Box<dyn Process> {
