@@ -39,8 +39,10 @@ pub fn equal_ignoring_hash(one: &PodTemplateSpec, other: &PodTemplateSpec) -> bo
 /// the hash. The digits are upstream's for no template: upstream hashes Go's own dump of it.
 #[must_use]
 pub fn compute_hash(template: &PodTemplateSpec, collision_count: Option<i32>) -> String {
-    // A template always serialises: its maps have text keys.
-    let mut bytes = serde_json::to_vec(template).unwrap_or_default();
+    // Through the one format that objects have at the edge: it always succeeds, since all maps
+    // have text keys, and it names fields in the order of their names.
+    let value = serde_json::to_value(template).unwrap_or_default();
+    let mut bytes = value.to_string().into_bytes();
     if let Some(count) = collision_count {
         bytes.extend(count.to_le_bytes());
         bytes.extend([0; 4]);
