@@ -1,21 +1,16 @@
 //! One container of a pod: its attempts to run, each an instance with its own id, log and files.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::openapi::api::core::v1::Container;
-use client::Context;
-use network::{Machine, NamespaceId, Owner, Sockets};
-use runtime::{
-    ContainerLog, Environment, Files, Flow, Image, Io, Process, ProcessEvent, Request, Response,
-    Signal, Volume,
-};
+use network::{NamespaceId, Owner};
+use runtime::{ContainerLog, Environment, Files, Image, Process, ProcessEvent, Signal};
 use sim::{Digest, Digestible, Time};
 
 use crate::backoff::Backoff;
-use crate::owners::Owners;
 use crate::pod_worker::Sandbox;
 use crate::prober::ProbeState;
+use crate::task::{Room, Task, World};
 
 /// What part a container plays in its pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,15 +61,6 @@ pub(crate) struct Instance {
     pub(crate) message_from_log: bool,
 }
 
-/// A program that runs.
-#[derive(Clone, Debug)]
-struct Task {
-    /// Who it is to the network of its machine.
-    owner: Owner,
-    process: Box<dyn Process>,
-    timer: Option<Time>,
-}
-
 /// What an instance is made from.
 pub(crate) struct Blueprint {
     pub(crate) id: String,
@@ -84,18 +70,6 @@ pub(crate) struct Blueprint {
     pub(crate) image_name: String,
     pub(crate) environment: Environment,
     pub(crate) files: Files,
-}
-
-/// What a process sees of its machine.
-pub(crate) struct World<'a> {
-    pub(crate) now: Time,
-    pub(crate) cx: Context<'a>,
-    pub(crate) stream: &'a str,
-    pub(crate) machine: &'a mut Machine,
-    /// Which processes there are.
-    pub(crate) owners: &'a mut Owners,
-    /// The pod's volumes.
-    pub(crate) volumes: &'a mut BTreeMap<String, Volume>,
 }
 
 impl Instance {
@@ -128,8 +102,7 @@ impl Instance {
     /// Begins to run the program of the pod of that UID.
     pub(crate) fn start(&mut self, process: Box<dyn Process>, uid: &Arc<str>, world: &mut World) {
         self.started = Some(world.now);
-        let owner = world.owners.add(uid, process.watches());
-        self.task = Some(Task { owner, process, timer: None });
+        self.task = Some(Task::new(process, uid, world));
         self.deliver(ProcessEvent::Started, world);
     }
 
@@ -154,8 +127,7 @@ impl Instance {
 
     /// Wakes the program if the instant has come that it waits for.
     pub(crate) fn run_timer(&mut self, world: &mut World<'_>) {
-        let timer = self.task.as_mut().map(|task| &mut task.timer);
-        if timer.is_some_and(|timer| timer.take_if(|time| *time <= world.now).is_some()) {
+        if self.task.as_mut().is_some_and(|task| task.take_timer(world.now)) {
             self.deliver(ProcessEvent::Timer, world);
         }
     }
@@ -172,49 +144,17 @@ impl Instance {
         }
     }
 
-    /// Hands the program a request that arrived at a port; `None` if it does not listen there.
-    pub(crate) fn serve(
-        &mut self,
-        request: &Request<'_>,
-        world: &mut World<'_>,
-    ) -> Option<Response> {
-        self.with_program(world, |process, io| process.serve(request, io)).flatten()
-    }
-
-    fn with_program<R>(
-        &mut self,
-        world: &mut World<'_>,
-        act: impl FnOnce(&mut dyn Process, &mut Io<'_>) -> R,
-    ) -> Option<R> {
-        let task = self.task.as_mut()?;
-        self.files.load(world.volumes);
-        let mut io = Io {
-            now: world.now,
-            clock: world.cx.clock,
+    /// Tells the program what happened.
+    pub(crate) fn deliver(&mut self, event: ProcessEvent, world: &mut World<'_>) {
+        let Some(task) = &mut self.task else { return };
+        let room = Room {
             environment: &self.environment,
             files: &mut self.files,
             log: &mut self.log,
-            network: Sockets {
-                machine: world.machine,
-                namespace: self.namespace,
-                owner: task.owner,
-                now: world.now,
-            },
-            cx: world.cx.reborrow(),
-            stream: world.stream,
+            namespace: self.namespace,
         };
-        let result = act(&mut *task.process, &mut io);
-        self.files.store(world.volumes);
-        Some(result)
-    }
-
-    /// Tells the program what happened.
-    pub(crate) fn deliver(&mut self, event: ProcessEvent, world: &mut World<'_>) {
-        let flow = self.with_program(world, |process, io| process.on(event, io));
-        match (flow.unwrap_or(Flow::Continue), &mut self.task) {
-            (Flow::WaitUntil(time), Some(task)) => task.timer = Some(time),
-            (Flow::Exit(code), _) => self.end(code & 0xff, world),
-            _ => {}
+        if let Some(code) = task.on(event, room, world) {
+            self.end(code, world);
         }
     }
 
@@ -236,10 +176,8 @@ impl Instance {
     }
 
     fn end_task(&mut self, world: &mut World<'_>) {
-        if let Some(mut task) = self.task.take() {
-            task.process.disconnect(&mut world.cx);
-            world.machine.close_owner(task.owner, world.now);
-            world.owners.remove(task.owner);
+        if let Some(task) = self.task.take() {
+            task.end(world);
         }
     }
 
@@ -278,12 +216,7 @@ impl Digestible for Instance {
         digest.add(&self.started);
         digest.add(&self.exit.as_ref().map(|exit| exit.time));
         digest.add(&self.exit.as_ref().map(|exit| exit.code));
-        digest.bool(self.task.is_some());
-        if let Some(task) = &self.task {
-            digest.u64(task.owner.0);
-            digest.add(&task.timer);
-            task.process.digest(digest);
-        }
+        digest.add(&self.task);
         digest.add(&*self.environment);
         digest.add(&self.files);
         digest.add(&self.log);

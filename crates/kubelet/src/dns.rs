@@ -14,7 +14,7 @@ use crate::pod_worker::PodWorker;
 const CLUSTER_DNS: &str = "10.96.0.10";
 const CLUSTER_DOMAIN: &str = "cluster.local";
 /// The name server that the machines are given by their own network: its gateway.
-const HOST_DNS: &str = "172.18.0.1";
+pub(crate) const HOST_DNS: &str = "172.18.0.1";
 /// Upstream: pkg/apis/core/validation, MaxDNSNameservers, MaxDNSSearchPaths and
 /// MaxDNSSearchListChars.
 const MAX_NAMESERVERS: usize = 3;

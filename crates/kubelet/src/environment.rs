@@ -12,7 +12,7 @@ use api::openapi::api::core::v1::{
 use client::Context;
 use runtime::{Environment, Image};
 
-use crate::exec::port_number;
+use crate::dial::port_number;
 use crate::node::Node;
 use crate::pod_worker::PodWorker;
 use crate::prober::ProbeKind;

@@ -153,8 +153,9 @@ impl Kubelet {
         self.pods.stop(cx.server);
         self.own_node.stop(cx.server);
         for uid in self.workers.keys().cloned().collect::<Vec<_>>() {
-            self.with(&uid, |worker, _| {
+            self.with(&uid, |worker, node| {
                 worker.run = None;
+                worker.cancel_activities(node, cx);
                 for record in &mut worker.containers {
                     record.forget();
                 }

@@ -6,16 +6,17 @@
 //! image, nor write anything but what a kubelet writes.
 
 mod actions;
+mod activity;
 mod admission;
 mod agenda;
 mod backoff;
 mod container;
+mod dial;
 mod dns;
+mod ending;
 mod environment;
-mod exec;
 mod image_service;
 mod kubelet;
-mod network;
 mod node;
 mod node_spec;
 mod node_status;
@@ -28,6 +29,7 @@ mod start;
 mod static_pods;
 mod status;
 mod sync;
+mod task;
 mod termination;
 mod volumes;
 

@@ -16,13 +16,12 @@ use network::{Cidr, Machine, MachineOptions, NamespaceId};
 use runtime::{ImageCatalogue, ImageReference};
 use sim::{Digest, Digestible, Duration, Stream, Time};
 
-use crate::container::World;
 use crate::image_service::{ImageService, Pull};
-use crate::network::AddressPool;
 use crate::node_spec::NodeSpec;
 use crate::node_status::{self, Facts};
 use crate::owners::Owners;
 use crate::resources::amounts;
+use crate::task::World;
 use crate::volumes::VolumeState;
 
 const LEASE_NAMESPACE: &str = "kube-node-lease";
@@ -49,7 +48,6 @@ pub(crate) struct Node {
     pub(crate) identity: Identity,
     pub(crate) recorder: EventRecorder,
     pub(crate) images: ImageService,
-    pub(crate) addresses: AddressPool,
     /// The machine's network.
     pub(crate) network: Machine,
     /// The processes that run on it.
@@ -75,7 +73,6 @@ impl Node {
         let identity = Identity::node(&spec.name);
         Node {
             recorder: EventRecorder::new(identity.clone(), "kubelet", Some(&spec.name)),
-            addresses: AddressPool::new(&spec.pod_cidr),
             network: machine(&spec),
             owners: Owners::new(),
             images: ImageService::new(catalogue),
@@ -103,6 +100,7 @@ impl Node {
             self.facts = Some(Facts::draw(stream));
             self.relist_offset = Duration::from_nanos(stream.below(RELIST_PERIOD.as_nanos()));
         }
+        self.network.set_seed(stream.next_u64());
         self.network_ready_at = cx.now + stream.between(NETWORK_SETUP.0, NETWORK_SETUP.1);
         self.is_ready = false;
         self.next_registration = Some(cx.now);
@@ -117,26 +115,14 @@ impl Node {
     /// # Errors
     /// The plugin's words.
     pub(crate) fn add_pod_network(&mut self, id: &str) -> Result<(NamespaceId, String), String> {
-        if let Ok((namespace, address)) = self.network.add_pod(id) {
-            return Ok((namespace, address.to_string()));
-        }
-        let address = self.addresses.take().ok_or_else(|| {
-            format!(
-                "plugin type=\"bridge\" name=\"bridge\" failed (add): failed to allocate for range \
-                 0: no IP addresses available in range set: {}",
-                self.spec.pod_cidr
-            )
-        })?;
-        Ok((NamespaceId::HOST, address))
+        let (namespace, address) = self.network.add_pod(id)?;
+        Ok((namespace, address.to_string()))
     }
 
     /// Takes the network namespace of a sandbox away: CNI DEL.
-    pub(crate) fn remove_pod_network(&mut self, namespace: NamespaceId, address: &str, now: Time) {
+    pub(crate) fn remove_pod_network(&mut self, namespace: NamespaceId, now: Time) {
         if namespace != NamespaceId::HOST {
             self.network.remove_pod(namespace, now);
-        }
-        if address != self.spec.address {
-            self.addresses.release(address);
         }
     }
 
@@ -147,7 +133,9 @@ impl Node {
 
     /// The machine was switched on again.
     pub(crate) fn reboot(&mut self, cx: &mut Context<'_>) {
-        let facts = Facts::draw(cx.streams.named(&self.stream));
+        let stream = cx.streams.named(&self.stream);
+        let facts = Facts::draw(stream);
+        self.network.set_seed(stream.next_u64());
         let boot_id = self.facts.as_mut().map(|known| known.reboot(facts)).unwrap_or_default();
         let message = format!("Node {} has been rebooted, boot id: {boot_id}", self.spec.name);
         self.event_of(cx, EventType::Warning, "Rebooted", &message);
@@ -429,7 +417,6 @@ impl Digestible for Node {
         digest.add(&self.images);
         digest.add(&self.network);
         digest.add(&self.owners);
-        digest.add(&self.addresses);
         digest.bool(self.images_changed);
         let version = self.object.as_ref().and_then(|o| o.metadata.resource_version.clone());
         digest.add(&version);

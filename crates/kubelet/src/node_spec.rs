@@ -55,16 +55,19 @@ impl NodeSpec {
 mod tests {
     use std::collections::BTreeSet;
 
+    use network::Cidr;
+
     use super::*;
-    use crate::network::AddressPool;
 
     #[test]
     fn thousands_of_nodes_have_addresses_of_their_own() {
         let (mut addresses, mut ranges) = (BTreeSet::new(), BTreeSet::new());
         for number in 0..5000 {
             let spec = NodeSpec::new("node", number);
-            let first = AddressPool::new(&spec.pod_cidr).take();
-            assert!(first.is_some() && addresses.insert(spec.address.clone()), "{number}");
+            assert!(
+                spec.pod_cidr.parse::<Cidr>().is_ok() && addresses.insert(spec.address.clone()),
+                "{number}"
+            );
             assert!(ranges.insert(spec.pod_cidr), "{number}");
         }
     }

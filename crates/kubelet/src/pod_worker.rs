@@ -14,6 +14,7 @@ use runtime::ProcessEvent;
 use sim::{Digest, Digestible, Time};
 
 use crate::actions;
+use crate::activity::Activity;
 use crate::container::{ContainerRecord, Role};
 use crate::node::Node;
 use crate::sync::SyncRun;
@@ -53,6 +54,8 @@ pub(crate) struct PodWorker {
     /// The pod's address, kept after its sandbox is gone.
     pub(crate) address: Option<String>,
     pub(crate) containers: Vec<ContainerRecord>,
+    /// What is under way in or towards them.
+    pub(crate) activities: Vec<Activity>,
     pub(crate) volumes: VolumeState,
     /// The work that is under way.
     pub(crate) run: Option<SyncRun>,
@@ -80,6 +83,7 @@ impl PodWorker {
             sandbox: None,
             address: None,
             containers,
+            activities: Vec::new(),
             volumes: VolumeState::default(),
             run: None,
             next_sync: Some(now),
@@ -152,7 +156,7 @@ impl PodWorker {
             }
             self.next_sync = Some(cx.now);
         }
-        if matches!(self.stage, Stage::Syncing) {
+        if !matches!(self.stage, Stage::Terminated) {
             self.run_probes(node, cx);
         }
         match self.stage {
@@ -167,7 +171,8 @@ impl PodWorker {
             let Some(instance) = &mut record.current else { continue };
             instance.run_timer(&mut node.world(cx, &mut self.volumes));
         }
-        self.expect_notice(node, cx);
+        self.run_activities(node, cx);
+        self.after_programs(node, cx);
     }
 
     /// Tells one of the pod's processes what happened.
@@ -178,16 +183,20 @@ impl PodWorker {
         owner: Owner,
         event: ProcessEvent,
     ) {
+        if self.deliver_to_activity(node, cx, owner, &event) {
+            return self.after_programs(node, cx);
+        }
         let mut instances = self.containers.iter_mut().filter_map(|r| r.current.as_mut());
         let Some(instance) = instances.find(|instance| instance.owner() == Some(owner)) else {
             return;
         };
         instance.deliver(event, &mut node.world(cx, &mut self.volumes));
-        self.expect_notice(node, cx);
+        self.after_programs(node, cx);
     }
 
     /// When a program has ended, the kubelet sees it when it looks at the containers next.
-    fn expect_notice(&mut self, node: &Node, cx: &Context<'_>) {
+    fn after_programs(&mut self, node: &mut Node, cx: &mut Context<'_>) {
+        self.end_idle_activities(node, cx);
         let unseen = |record: &ContainerRecord| record.exit().is_some() && !record.exit_seen;
         let ended = self.containers.iter().any(unseen);
         if ended && self.notice_at.is_none() && self.run.is_none() {
@@ -198,6 +207,7 @@ impl PodWorker {
     /// The machine fails under the pod: its programs and its sandbox are gone.
     pub(crate) fn lose_power(&mut self, node: &mut Node, cx: &mut Context<'_>) {
         self.run = None;
+        self.cancel_activities(node, cx);
         for record in &mut self.containers {
             if let Some(instance) = &mut record.current {
                 instance.lose(&mut node.world(cx, &mut self.volumes));
@@ -212,8 +222,8 @@ impl PodWorker {
 
     /// Takes the sandbox away with its network.
     pub(crate) fn remove_sandbox(&mut self, node: &mut Node, now: Time) {
-        if let (Some(sandbox), Some(address)) = (self.sandbox.take(), &self.address) {
-            node.remove_pod_network(sandbox.namespace, address, now);
+        if let Some(sandbox) = self.sandbox.take() {
+            node.remove_pod_network(sandbox.namespace, now);
         }
     }
 
@@ -251,7 +261,9 @@ impl PodWorker {
                 };
                 [sync, self.next_probe()].into_iter().flatten().min()
             }
-            Stage::Terminating(termination) => termination.next_wake(self),
+            Stage::Terminating(termination) => {
+                [termination.next_wake(self), self.next_probe()].into_iter().flatten().min()
+            }
             Stage::Terminated => self.next_sync,
         };
         [work, self.notice_at].into_iter().flatten().min()
@@ -265,7 +277,8 @@ impl PodWorker {
 
     /// When one of the containers' programs has something to do.
     fn next_program(&self) -> Option<Time> {
-        self.containers.iter().filter_map(|record| record.current.as_ref()?.timer()).min()
+        let timers = self.containers.iter().filter_map(|record| record.current.as_ref()?.timer());
+        timers.chain(self.next_activity()).min()
     }
 
     /// What is still to be done for the pod, in words, unless it only waits.
@@ -296,6 +309,7 @@ impl Digestible for PodWorker {
         digest.add(&self.sandbox.as_ref().map(|sandbox| &sandbox.id));
         digest.add(&self.address);
         digest.add(&self.containers);
+        digest.add(&self.activities);
         digest.add(&self.volumes);
         digest.add(&self.run);
         digest.add(&self.next_sync);

@@ -4,11 +4,12 @@
 
 use api::openapi::api::core::v1::{Container, Probe};
 use client::{Context, EventType};
-use runtime::Request;
 use sim::{Digest, Digestible, Duration, Time};
+use trace::What;
 
 use crate::actions;
-use crate::exec::port_number;
+use crate::activity::{Errand, Finding, Purpose};
+use crate::dial::Answer;
 use crate::node::Node;
 use crate::pod_worker::PodWorker;
 
@@ -30,6 +31,11 @@ impl ProbeKind {
             ProbeKind::Readiness => "Readiness",
             ProbeKind::Liveness => "Liveness",
         }
+    }
+
+    /// Whether it is tried no longer when its container is asked to end.
+    pub(crate) fn ends_with_the_grace(self) -> bool {
+        self != ProbeKind::Readiness
     }
 
     pub(crate) fn of(self, container: &Container) -> Option<&Probe> {
@@ -55,6 +61,8 @@ pub(crate) struct ProbeState {
     run: i32,
     /// It waits for its container to be restarted.
     on_hold: bool,
+    /// Its period ended while a try was under way.
+    late: bool,
 }
 
 impl Digestible for ProbeState {
@@ -65,6 +73,7 @@ impl Digestible for ProbeState {
         digest.add(&self.last);
         digest.add(&self.run);
         digest.bool(self.on_hold);
+        digest.bool(self.late);
     }
 }
 
@@ -72,6 +81,8 @@ impl Digestible for ProbeState {
 enum Tried {
     Success,
     Failure(String),
+    /// It can serve, but something is odd.
+    Warning(String),
     /// Nothing could be found out.
     Error(String),
 }
@@ -134,47 +145,137 @@ impl PodWorker {
         }
     }
 
-    /// Tries the probes that are due.
+    /// Tries the probes that are due. Those that could end a container are not tried while the
+    /// pod ends; whether it can serve is asked until it has ended.
     pub(crate) fn run_probes(&mut self, node: &mut Node, cx: &mut Context<'_>) {
+        let ends = self.is_terminating();
         for place in 0..self.containers.len() {
             for kind in ProbeKind::ALL {
                 let record = self.containers.get(place).filter(|record| record.is_running());
                 let due = record.and_then(|record| record.probes.get(kind as usize)?.next);
-                if due.is_some_and(|time| time <= cx.now) {
-                    self.run_probe(node, cx, place, kind);
+                if due.is_none_or(|time| time > cx.now) {
+                    continue;
+                }
+                if ends && kind.ends_with_the_grace() {
+                    if let Some(state) = self.probe_mut(place, kind) {
+                        state.next = None;
+                    }
+                } else {
+                    self.tick_probe(node, cx, (place, kind));
                 }
             }
         }
     }
 
-    fn run_probe(&mut self, node: &mut Node, cx: &mut Context<'_>, place: usize, kind: ProbeKind) {
+    /// A probe's period is over. A try that is still under way is not doubled; the next follows
+    /// at once when it ends, as from a ticker of Go.
+    fn tick_probe(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        (place, kind): (usize, ProbeKind),
+    ) {
+        let probe = self.container(place).and_then(|container| kind.of(container));
+        let Some(period) = probe.map(period) else { return };
+        let started = self.is_started(place);
+        let waits = (kind == ProbeKind::Startup) == started;
+        let under_way = self.is_under_way(place, Purpose::Probe(kind));
+        let Some(state) = self.probe_mut(place, kind) else { return };
+        state.next = Some(cx.now + period);
+        if under_way {
+            state.late = true;
+        } else if !state.on_hold && !waits {
+            self.try_probe(node, cx, (place, kind));
+        }
+    }
+
+    fn try_probe(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        (place, kind): (usize, ProbeKind),
+    ) {
         let pod = self.pod.clone();
         let Some((_, container)) = actions::containers(&pod).nth(place) else { return };
         let Some(probe) = kind.of(container) else { return };
-        let started = self.is_started(place);
-        let waits = (kind == ProbeKind::Startup) == started;
-        let Some(state) = self.probe_mut(place, kind) else { return };
-        state.next = Some(cx.now + period(probe));
-        if state.on_hold || waits {
-            return;
-        }
-        let outcome = match self.try_probe(node, cx, place, (container, probe)) {
-            Tried::Success => true,
-            Tried::Failure(output) => {
-                let message = format!("{} probe failed: {output}", kind.word());
-                self.event(node, cx, Some(place), (EventType::Warning, "Unhealthy", &message));
-                false
-            }
-            Tried::Error(error) => {
-                let message =
-                    format!("{} probe errored and resulted in unknown state: {error}", kind.word());
-                self.event(node, cx, Some(place), (EventType::Warning, "Unhealthy", &message));
-                return;
-            }
+        let limit = seconds(probe.timeout_seconds, 1);
+        let command = probe.exec.as_ref().and_then(|exec| exec.command.clone()).unwrap_or_default();
+        let errand = if probe.exec.is_some() {
+            Ok(Errand::Command(&command))
+        } else if let Some(action) = &probe.http_get {
+            Ok(Errand::Page(action))
+        } else if let Some(action) = &probe.tcp_socket {
+            PodWorker::port_errand(container, action.host.as_deref(), &action.port)
+        } else if let Some(action) = &probe.grpc {
+            let service = action.service.as_deref().unwrap_or_default();
+            Ok(Errand::Health(u16::try_from(action.port).unwrap_or_default(), service))
+        } else {
+            Err(format!("missing probe handler for {}", self.format()))
         };
-        if self.count(place, kind, probe, outcome) {
+        let finding = match errand {
+            Ok(errand) => {
+                self.begin_activity(node, cx, (place, Purpose::Probe(kind)), (errand, limit))
+            }
+            Err(why) => Some(Finding::Error(why)),
+        };
+        if let Some(finding) = finding {
+            self.finish_probe(node, cx, (place, kind), finding);
+        }
+    }
+
+    /// A try of a probe is over.
+    pub(crate) fn finish_probe(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        (place, kind): (usize, ProbeKind),
+        finding: Finding,
+    ) {
+        let tried = tried(finding);
+        self.record_probe(cx, (place, kind), &tried);
+        let word = kind.word();
+        let (reason, message) = match &tried {
+            Tried::Success => ("", String::new()),
+            Tried::Warning(output) => ("ProbeWarning", format!("{word} probe warning: {output}")),
+            Tried::Failure(output) => ("Unhealthy", format!("{word} probe failed: {output}")),
+            Tried::Error(error) => (
+                "Unhealthy",
+                format!("{word} probe errored and resulted in unknown state: {error}"),
+            ),
+        };
+        if !reason.is_empty() {
+            self.event(node, cx, Some(place), (EventType::Warning, reason, &message));
+        }
+        let outcome = match tried {
+            Tried::Success | Tried::Warning(_) => Some(true),
+            Tried::Failure(_) => Some(false),
+            Tried::Error(_) => None,
+        };
+        let probe = self.container(place).and_then(|container| kind.of(container)).cloned();
+        if let (Some(outcome), Some(probe)) = (outcome, probe)
+            && self.count(place, kind, &probe, outcome)
+        {
             self.act_on_probe(node, cx, place, (kind, outcome));
         }
+        let late = self.probe_mut(place, kind).is_some_and(|state| {
+            std::mem::take(&mut state.late) && !state.on_hold && state.next.is_some()
+        });
+        if late && let Some(state) = self.probe_mut(place, kind) {
+            state.next = Some(cx.now);
+        }
+    }
+
+    /// Puts what a probe found into the trace.
+    fn record_probe(&self, cx: &mut Context<'_>, (place, kind): (usize, ProbeKind), tried: &Tried) {
+        let Some(record) = self.containers.get(place).filter(|_| cx.trace.is_on()) else { return };
+        let (pod, container) = (self.key.to_string(), record.name.clone());
+        let outcome = match tried {
+            Tried::Success | Tried::Warning(_) => "success",
+            Tried::Failure(_) => "failure",
+            Tried::Error(_) => "unknown",
+        };
+        let (probe, outcome) = (kind.word().to_ascii_lowercase(), outcome.to_string());
+        cx.record(What::Probe { pod, container, probe, outcome });
     }
 
     fn probe_mut(&mut self, place: usize, kind: ProbeKind) -> Option<&mut ProbeState> {
@@ -224,55 +325,24 @@ impl PodWorker {
             }
         }
     }
+}
 
-    fn try_probe(
-        &mut self,
-        node: &mut Node,
-        cx: &mut Context<'_>,
-        place: usize,
-        (container, probe): (&Container, &Probe),
-    ) -> Tried {
-        if let Some(action) = &probe.exec {
-            let command = action.command.clone().unwrap_or_default();
-            let limit = seconds(probe.timeout_seconds, 1);
-            return match self.execute(node, cx, place, (&command, limit)) {
-                Ok(done) if done.code == Some(0) => Tried::Success,
-                Ok(done) if done.code.is_none() => Tried::Failure(format!(
-                    "command timed out: {:?} timed out after {limit}",
-                    command.join(" ")
-                )),
-                Ok(done) => Tried::Failure(done.output),
-                Err(error) => Tried::Error(error),
-            };
+/// What a finding says to a probe. Upstream: pkg/kubelet/prober/prober.go, runProbe.
+fn tried(finding: Finding) -> Tried {
+    match finding {
+        Finding::Exited { code: 0, .. } | Finding::Answered(Answer::Fine) => Tried::Success,
+        Finding::Exited { output, .. } => Tried::Failure(output),
+        Finding::TimedOut(words) | Finding::Answered(Answer::Failed(words)) => {
+            Tried::Failure(words)
         }
-        if let Some(action) = &probe.http_get {
-            return match self.http_get(node, cx, container, action) {
-                Ok((200..400, _)) => Tried::Success,
-                Ok((status, _)) => {
-                    Tried::Failure(format!("HTTP probe failed with statuscode: {status}"))
-                }
-                Err(error) => Tried::Failure(error),
-            };
-        }
-        let address = self.address.clone().unwrap_or_default();
-        let port = match (&probe.tcp_socket, &probe.grpc) {
-            (Some(action), _) => port_number(container, &action.port),
-            (None, Some(action)) => u16::try_from(action.port).ok(),
-            (None, None) => return Tried::Error("missing probe handler".to_string()),
-        };
-        let Some(port) = port else {
-            return Tried::Error("couldn't find the named port of the container".to_string());
-        };
-        match self.request(node, cx, &Request { port, path: None }) {
-            Some(_) => Tried::Success,
-            None if probe.grpc.is_some() => Tried::Failure(format!(
-                "timeout: failed to connect service \"{address}:{port}\" within {}: context \
-                 deadline exceeded",
-                seconds(probe.timeout_seconds, 1)
+        Finding::Answered(Answer::Page(response)) => match response.status {
+            200..300 => Tried::Success,
+            300..400 => Tried::Warning(format!(
+                "Probe terminated redirects, Response body: {}",
+                response.body
             )),
-            None => {
-                Tried::Failure(format!("dial tcp {address}:{port}: connect: connection refused"))
-            }
-        }
+            status => Tried::Failure(format!("HTTP probe failed with statuscode: {status}")),
+        },
+        Finding::Error(why) => Tried::Error(why),
     }
 }

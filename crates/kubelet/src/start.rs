@@ -10,12 +10,12 @@ use client::{Context, EventType};
 use runtime::{Image, ImageReference, Signal};
 use sim::{Digest, Digestible, Duration, Time};
 
-use crate::actions;
+use crate::activity::{Errand, Finding, Purpose};
 use crate::container::{Blueprint, Instance, StartFailure};
 use crate::image_service::Pull;
 use crate::node::Node;
 use crate::pod_worker::PodWorker;
-use crate::sync::Progress;
+use crate::sync::{Progress, Step};
 use crate::volumes::mounts;
 
 const CREATE: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(90));
@@ -39,7 +39,7 @@ enum Stage {
     Pulling { asked: Time, reference: ImageReference, pull: Pull },
     Creating { blueprint: Box<Instance> },
     Starting,
-    PostStart,
+    PostStart(Option<Finding>),
 }
 
 impl Starting {
@@ -47,7 +47,7 @@ impl Starting {
     pub(crate) fn pull_span(&self) -> Option<(Time, Time)> {
         match &self.stage {
             Stage::Pulling { asked, pull, .. } => Some((*asked, pull.ends)),
-            Stage::Creating { .. } | Stage::Starting | Stage::PostStart => None,
+            Stage::Creating { .. } | Stage::Starting | Stage::PostStart(_) => None,
         }
     }
 }
@@ -60,16 +60,12 @@ impl Digestible for Starting {
             Stage::Pulling { reference, .. } => digest.str(&reference.familiar),
             Stage::Creating { blueprint } => digest.add(&**blueprint),
             Stage::Starting => digest.u64(2),
-            Stage::PostStart => digest.u64(3),
+            Stage::PostStart(finding) => digest.u64(if finding.is_some() { 4 } else { 3 }),
         }
     }
 }
 
 impl PodWorker {
-    fn container(&self, place: usize) -> Option<&Container> {
-        actions::containers(&self.pod).nth(place).map(|(_, container)| container)
-    }
-
     pub(crate) fn begin_starting(
         &mut self,
         node: &mut Node,
@@ -217,7 +213,8 @@ impl PodWorker {
                 Progress::Waits(Starting { place, until, stage: Stage::Starting })
             }
             Stage::Starting => self.start_program(node, cx, place),
-            Stage::PostStart => Progress::Done,
+            Stage::PostStart(None) => Progress::Done,
+            Stage::PostStart(Some(finding)) => self.after_post_start(node, cx, place, &finding),
         }
     }
 
@@ -359,6 +356,7 @@ impl PodWorker {
                 if let Some(record) = self.containers.get_mut(place) {
                     record.failure = None;
                 }
+                self.cancel_probes(node, cx, |at, _| at == place);
                 self.begin_probes(place, cx.now);
                 self.event(
                     node,
@@ -385,24 +383,53 @@ impl PodWorker {
         let Some(handler) = lifecycle.and_then(|hooks| hooks.post_start.clone()) else {
             return Progress::Done;
         };
-        match self.run_hook(node, cx, place, (&handler, LONGEST_HOOK)) {
-            Ok(took) if took == Duration::ZERO => Progress::Done,
-            Ok(took) => {
-                Progress::Waits(Starting { place, until: cx.now + took, stage: Stage::PostStart })
-            }
-            Err(why) => {
-                let event = (EventType::Warning, "FailedPostStartHook", "PostStartHook failed");
-                self.event(node, cx, Some(place), event);
-                let event = (EventType::Normal, "Killing", "FailedPostStartHook");
-                self.event(node, cx, Some(place), event);
-                if let Some(instance) =
-                    self.containers.get_mut(place).and_then(|record| record.current.as_mut())
-                {
-                    instance.signal(Signal::Kill, &mut node.world(cx, &mut self.volumes));
-                }
-                self.set_failure(place, "PostStartHookError", &why);
-                Progress::Failed { back_off_ends: None, place, acted: true }
-            }
+        let waits = |until: Time, stage: Stage| Progress::Waits(Starting { place, until, stage });
+        if let Some(action) = &handler.sleep {
+            let until = cx.now + Duration::from_api_seconds(action.seconds);
+            return waits(until, Stage::PostStart(None));
         }
+        let command = handler.exec.and_then(|action| action.command).unwrap_or_default();
+        let errand = match &handler.http_get {
+            Some(action) => Errand::Page(action),
+            None => Errand::Command(&command),
+        };
+        let begun =
+            self.begin_activity(node, cx, (place, Purpose::PostStart), (errand, LONGEST_HOOK));
+        match begun {
+            Some(finding) => self.after_post_start(node, cx, place, &finding),
+            None => waits(cx.now + LONGEST_HOOK + LONGEST_HOOK, Stage::PostStart(None)),
+        }
+    }
+
+    /// The hook that follows the start of a container is over: the start goes on.
+    pub(crate) fn finish_post_start(&mut self, now: Time, place: usize, finding: Finding) {
+        let run = self.run.as_mut();
+        if let Some(Step::Container(starting)) = run.map(|run| &mut run.step)
+            && starting.place == place
+            && matches!(starting.stage, Stage::PostStart(None))
+        {
+            starting.stage = Stage::PostStart(Some(finding));
+            starting.until = now;
+        }
+    }
+
+    fn after_post_start(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        place: usize,
+        finding: &Finding,
+    ) -> Progress {
+        let Some(why) = self.hook_failure(place, finding) else { return Progress::Done };
+        let event = (EventType::Warning, "FailedPostStartHook", "PostStartHook failed");
+        self.event(node, cx, Some(place), event);
+        let event = (EventType::Normal, "Killing", "FailedPostStartHook");
+        self.event(node, cx, Some(place), event);
+        let record = self.containers.get_mut(place);
+        if let Some(instance) = record.and_then(|record| record.current.as_mut()) {
+            instance.signal(Signal::Kill, &mut node.world(cx, &mut self.volumes));
+        }
+        self.set_failure(place, "PostStartHookError", &why);
+        Progress::Failed { back_off_ends: None, place, acted: true }
     }
 }

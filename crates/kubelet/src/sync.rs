@@ -7,11 +7,11 @@ use std::collections::VecDeque;
 
 use client::{Context, EventType};
 use network::NamespaceId;
-use runtime::Signal;
 use sim::{Digest, Digestible, Duration, Time};
 
 use crate::actions::{self, Kill, PodActions};
 use crate::container::Role;
+use crate::ending::Ending;
 use crate::node::Node;
 use crate::pod_worker::{PodWorker, Sandbox, Stage};
 use crate::start::Starting;
@@ -29,7 +29,7 @@ pub(crate) enum Step {
     /// The sandbox is being made.
     Sandbox { until: Time },
     /// A container is being stopped, to be started again.
-    Killing { place: usize, deadline: Time },
+    Killing { place: usize, ending: Ending },
     /// A container is being started.
     Container(Starting),
 }
@@ -62,7 +62,9 @@ impl SyncRun {
         match &self.step {
             Step::Sandbox { until } => *until,
             Step::Killing { place, .. } if !worker.runs(*place) => Time::ZERO,
-            Step::Killing { deadline, .. } => *deadline,
+            Step::Killing { place, ending } => {
+                worker.next_of_ending(*place, true, ending).unwrap_or(Time::ZERO)
+            }
             Step::Container(starting) => starting.until,
         }
     }
@@ -72,9 +74,9 @@ impl Digestible for SyncRun {
     fn digest(&self, digest: &mut Digest) {
         match &self.step {
             Step::Sandbox { until } => digest.add(until),
-            Step::Killing { place, deadline } => {
+            Step::Killing { place, ending } => {
                 digest.u64(*place as u64);
-                digest.add(deadline);
+                digest.add(ending);
             }
             Step::Container(starting) => digest.add(starting),
         }
@@ -153,10 +155,8 @@ impl PodWorker {
         };
         self.event(node, cx, Some(place), (EventType::Normal, "Killing", &message));
         let grace = grace.unwrap_or_else(|| self.grace());
-        if let Some(instance) = self.containers.get_mut(place).and_then(|r| r.current.as_mut()) {
-            instance.signal(instance.image.stop_signal, &mut node.world(cx, &mut self.volumes));
-        }
-        let step = Step::Killing { place, deadline: cx.now + grace };
+        let ending = self.begin_ending(node, cx, place, grace);
+        let step = Step::Killing { place, ending };
         self.run = Some(SyncRun { step, kill, queue, outcome });
     }
 
@@ -167,12 +167,12 @@ impl PodWorker {
     fn finish_step(&mut self, node: &mut Node, cx: &mut Context<'_>) {
         let Some(SyncRun { step, kill, queue, mut outcome }) = self.run.take() else { return };
         match step {
-            Step::Killing { place, .. } => {
-                if let Some(instance) =
-                    self.containers.get_mut(place).and_then(|record| record.current.as_mut())
-                {
-                    instance.signal(Signal::Kill, &mut node.world(cx, &mut self.volumes));
-                }
+            Step::Killing { place, mut ending } if self.runs(place) => {
+                self.advance_ending(node, cx, (place, true), &mut ending);
+                let step = Step::Killing { place, ending };
+                self.run = Some(SyncRun { step, kill, queue, outcome });
+            }
+            Step::Killing { .. } => {
                 outcome.acted = true;
                 self.go_on(node, cx, (kill, queue), outcome);
             }

@@ -4,85 +4,60 @@
 //! Upstream: pkg/kubelet/kubelet.go, SyncTerminatingPod and SyncTerminatedPod;
 //! kuberuntime_container.go, killContainersWithSyncResult.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use api::openapi::api::core::v1::Pod;
 use apiserver::DeleteOptions;
 use client::{Context, EventType};
-use runtime::Signal;
 use sim::{Digest, Digestible, Duration, Time};
 
-use crate::actions;
 use crate::container::Role;
+use crate::ending::Ending;
 use crate::node::Node;
 use crate::pod_worker::{PodWorker, Stage};
 use crate::progress::before;
 
 const STOP_SANDBOX: (Duration, Duration) = (Duration::from_millis(40), Duration::from_millis(120));
 const DEFAULT_GRACE_SECONDS: i64 = 30;
-/// What a program has after its hook, however long that took.
-/// Upstream: kuberuntime_container.go, minimumGracePeriodInSeconds.
-const MINIMUM_AFTER_HOOK: Duration = Duration::from_secs(2);
 
 /// The end of a pod under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Termination {
-    /// When what still runs is killed.
+    /// When the grace is over.
     deadline: Time,
-    /// When the hooks end that run before the signal.
-    hooks: BTreeMap<u64, Time>,
-    /// The containers that were asked to end.
-    signalled: BTreeSet<u64>,
+    /// The ends of the containers that ran, by their place.
+    endings: BTreeMap<u64, Ending>,
     /// When the sandbox is gone; `None` while containers run.
     sandbox_gone: Option<Time>,
 }
 
 impl Termination {
     pub(crate) fn next_wake(&self, worker: &PodWorker) -> Option<Time> {
-        match self.sandbox_gone {
-            Some(time) => Some(time),
-            // A program that has ended is noticed at once: its runtime waits for it.
-            None if !worker.any_running() => Some(Time::ZERO),
-            None => {
-                let hook_ends = |place| self.hooks.get(&(place as u64)).copied();
-                let next = self.unsignalled(worker).map(|p| hook_ends(p).unwrap_or(Time::ZERO));
-                next.chain([self.deadline]).min()
-            }
+        if self.sandbox_gone.is_some() {
+            return self.sandbox_gone;
         }
+        if !worker.any_running() {
+            // A program that has ended is noticed at once: its runtime waits for it.
+            return Some(Time::ZERO);
+        }
+        let running = (0..worker.containers.len()).filter(|place| worker.runs(*place));
+        let next = |place: usize| match self.endings.get(&(place as u64)) {
+            Some(ending) => worker.next_of_ending(place, worker.may_end(place), ending),
+            None => Some(Time::ZERO),
+        };
+        running.filter_map(next).min()
     }
 
     /// From when to when the containers have to end.
     pub(crate) fn span(&self, worker: &PodWorker) -> (Time, Time) {
         (before(self.deadline, worker.grace()), self.deadline)
     }
-
-    /// The containers to ask next: regular ones together; sidecars when those have ended, the
-    /// last first. Upstream: kuberuntime_termination_order.go.
-    fn unsignalled<'a>(&'a self, worker: &'a PodWorker) -> impl Iterator<Item = usize> + 'a {
-        let running = |role: Role| {
-            worker.containers.iter().any(move |record| record.role == role && record.is_running())
-        };
-        let only_sidecars = !running(Role::Main) && !running(Role::Init);
-        let last_sidecar = worker
-            .containers
-            .iter()
-            .rposition(|record| record.role == Role::Sidecar && record.is_running());
-        worker.containers.iter().enumerate().filter_map(move |(place, record)| {
-            let turn = match record.role {
-                Role::Sidecar => only_sidecars && Some(place) == last_sidecar,
-                Role::Init | Role::Main => true,
-            };
-            let asked = self.signalled.contains(&(place as u64));
-            (record.is_running() && turn && !asked).then_some(place)
-        })
-    }
 }
 
 impl Digestible for Termination {
     fn digest(&self, digest: &mut Digest) {
         digest.add(&self.deadline);
-        digest.add(&self.hooks);
-        digest.add(&self.signalled);
+        digest.add(&self.endings);
         digest.add(&self.sandbox_gone);
     }
 }
@@ -104,10 +79,11 @@ impl PodWorker {
     pub(crate) fn begin_termination(&mut self, node: &mut Node, cx: &mut Context<'_>) {
         self.run = None;
         self.next_sync = None;
-        let deadline = cx.now + self.grace();
-        let (hooks, signalled) = (BTreeMap::new(), BTreeSet::new());
-        self.stage =
-            Stage::Terminating(Termination { deadline, hooks, signalled, sandbox_gone: None });
+        self.stage = Stage::Terminating(Termination {
+            deadline: cx.now + self.grace(),
+            endings: BTreeMap::new(),
+            sandbox_gone: None,
+        });
         for place in 0..self.containers.len() {
             let Some(record) = self.containers.get(place).filter(|r| r.is_running()) else {
                 continue;
@@ -122,6 +98,9 @@ impl PodWorker {
         let deadline = now + self.grace();
         if let Stage::Terminating(termination) = &mut self.stage {
             termination.deadline = termination.deadline.min(deadline);
+            for ending in termination.endings.values_mut() {
+                ending.deadline = ending.deadline.min(deadline);
+            }
         }
     }
 
@@ -134,22 +113,18 @@ impl PodWorker {
             Some(_) => return,
             None => {}
         }
-        let turn: Vec<usize> = termination.unsignalled(self).collect();
-        for place in &turn {
-            self.pre_stop(node, cx, *place, &mut termination);
+        for place in 0..self.containers.len() {
+            let known = termination.endings.contains_key(&(place as u64));
+            if !known && self.runs(place) {
+                let grace = termination.deadline - cx.now;
+                let ending = self.begin_ending(node, cx, place, grace);
+                termination.endings.insert(place as u64, ending);
+            }
         }
-        let expired = termination.deadline <= cx.now;
-        for (place, record) in self.containers.iter_mut().enumerate() {
-            let Some(instance) = record.current.as_mut().filter(|i| i.is_running()) else {
-                continue;
-            };
-            let hook_ends = termination.hooks.get(&(place as u64));
-            if expired {
-                instance.signal(Signal::Kill, &mut node.world(cx, &mut self.volumes));
-            } else if turn.contains(&place) && hook_ends.is_none_or(|time| *time <= cx.now) {
-                termination.signalled.insert(place as u64);
-                let signal = instance.image.stop_signal;
-                instance.signal(signal, &mut node.world(cx, &mut self.volumes));
+        for place in 0..self.containers.len() {
+            let turn = self.may_end(place);
+            if let Some(ending) = termination.endings.get_mut(&(place as u64)) {
+                self.advance_ending(node, cx, (place, turn), ending);
             }
         }
         if !self.any_running() {
@@ -161,36 +136,23 @@ impl PodWorker {
         self.stage = Stage::Terminating(termination);
     }
 
-    /// Runs the hook that comes before the signal, once.
-    /// Upstream: kuberuntime_container.go, executePreStopHook.
-    fn pre_stop(
-        &mut self,
-        node: &mut Node,
-        cx: &mut Context<'_>,
-        place: usize,
-        termination: &mut Termination,
-    ) {
-        let container = actions::containers(&self.pod).nth(place).map(|(_, container)| container);
-        let lifecycle = container.and_then(|container| container.lifecycle.as_ref());
-        let Some(handler) = lifecycle.and_then(|hooks| hooks.pre_stop.clone()) else { return };
-        if termination.hooks.contains_key(&(place as u64)) {
-            return;
-        }
-        let limit = termination.deadline - cx.now;
-        let took = match self.run_hook(node, cx, place, (&handler, limit)) {
-            Ok(took) => took,
-            Err(_) => {
-                let event = (EventType::Warning, "FailedPreStopHook", "PreStopHook failed");
-                self.event(node, cx, Some(place), event);
-                Duration::ZERO
-            }
+    /// Whether it is a container's turn to end: regular ones end together; sidecars when those
+    /// have ended, the last first. Upstream: kuberuntime_termination_order.go.
+    fn may_end(&self, place: usize) -> bool {
+        let Some(record) = self.containers.get(place).filter(|r| r.role == Role::Sidecar) else {
+            return true;
         };
-        let ends = cx.now + took;
-        termination.hooks.insert(place as u64, ends);
-        termination.deadline = termination.deadline.max(ends + MINIMUM_AFTER_HOOK);
+        let later = self.containers.iter().skip(place + 1);
+        let others = self.containers.iter().filter(|other| other.role != Role::Sidecar);
+        record.is_running() && !later.chain(others).any(|other| other.is_running())
+    }
+
+    pub(crate) fn is_terminating(&self) -> bool {
+        matches!(self.stage, Stage::Terminating(_))
     }
 
     fn finish_termination(&mut self, node: &mut Node, cx: &mut Context<'_>) {
+        self.cancel_activities(node, cx);
         self.remove_sandbox(node, cx.now);
         for record in &mut self.containers {
             // Created, but never started: its runtime object is gone with the sandbox.

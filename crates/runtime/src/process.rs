@@ -14,12 +14,6 @@ pub trait Process: fmt::Debug + Send + Sync {
     /// Takes an event and says how to go on.
     fn on(&mut self, event: ProcessEvent, io: &mut Io<'_>) -> Flow;
 
-    /// Answers a request that arrives at a port of its host; `None` if it does not listen there.
-    fn serve(&mut self, request: &Request<'_>, io: &mut Io<'_>) -> Option<Response> {
-        let _ = (request, io);
-        None
-    }
-
     /// Whether it watches the API server: then it is told whenever a watch of its machine has
     /// something to deliver.
     fn watches(&self) -> bool {
@@ -43,24 +37,6 @@ impl Clone for Box<dyn Process> {
     fn clone(&self) -> Self {
         self.clone_box()
     }
-}
-
-/// What arrives at a port.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request<'a> {
-    /// The port.
-    pub port: u16,
-    /// The path of an HTTP request; `None` for a mere connection.
-    pub path: Option<&'a str>,
-}
-
-/// What a process answers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Response {
-    /// The HTTP status; 0 for a mere connection.
-    pub status: u16,
-    /// The body.
-    pub body: String,
 }
 
 /// What a process is told.

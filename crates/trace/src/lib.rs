@@ -104,6 +104,17 @@ pub enum What {
         /// The headers as they are after it.
         summary: String,
     },
+    /// A probe of a container was tried.
+    Probe {
+        /// `namespace/name` of the pod.
+        pod: String,
+        /// The container.
+        container: String,
+        /// `startup`, `readiness` or `liveness`.
+        probe: String,
+        /// `success`, `failure` or `unknown`.
+        outcome: String,
+    },
     /// Something was broken or mended on purpose.
     Fault {
         /// What, in words.

@@ -9,9 +9,7 @@ use std::sync::Arc;
 use apiserver::{Identity, WatchSelector};
 use client::{Context, Informer};
 use network::{DnsMessage, DnsRecord, Payload, SocketEvent, SocketId, TransportProtocol};
-use runtime::{
-    Environment, Flow, Io, Process, ProcessEvent, Request, ResolverConfig, Response, Signal,
-};
+use runtime::{Environment, Flow, Io, Process, ProcessEvent, ResolverConfig, Signal};
 use sim::{Digest, Digestible, Duration, Time};
 
 mod corefile;
@@ -534,18 +532,6 @@ impl Process for CoreDns {
         match self.ends_at {
             Some(time) if time <= io.now => self.end(0, io),
             _ => self.wait(),
-        }
-    }
-
-    fn serve(&mut self, request: &Request<'_>, _io: &mut Io<'_>) -> Option<Response> {
-        if !self.listener.listens(request.port) {
-            return None;
-        }
-        match self.http(request.port) {
-            Payload::HttpResponse(response) => {
-                Some(Response { status: response.status, body: response.body.clone() })
-            }
-            _ => None,
         }
     }
 

@@ -7,7 +7,7 @@ use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 use network::{HttpRequest, HttpResponse, Payload, SocketEvent, SocketId};
-use runtime::{Flow, Io, Process, ProcessEvent, Request, Response, Signal};
+use runtime::{Flow, Io, Process, ProcessEvent, Signal};
 use sim::{Digest, Duration, Time};
 
 use super::client::{Call, CallError};
@@ -323,32 +323,6 @@ impl Process for Host {
         match self.ends {
             Some((time, code)) if time <= io.now => self.end(code, io),
             _ => self.next_wake().map_or(Flow::Continue, Flow::WaitUntil),
-        }
-    }
-
-    fn serve(&mut self, request: &Request<'_>, io: &mut Io<'_>) -> Option<Response> {
-        if self.ends.is_some() || !self.listener.listens(request.port) {
-            return None;
-        }
-        let Some(path) = request.path else {
-            return Some(Response { status: 0, body: String::new() });
-        };
-        let asked = HttpRequest {
-            method: "GET".to_string(),
-            path: path.to_string(),
-            ..HttpRequest::default()
-        };
-        let arrived = Arrived {
-            connection: SocketId(0),
-            port: request.port,
-            peer: SocketAddrV4::new(std::net::Ipv4Addr::LOCALHOST, 1),
-            payload: Payload::HttpRequest(Arc::new(asked)),
-        };
-        match self.service.serve(&arrived, io) {
-            Reply::Send(Payload::HttpResponse(response)) => {
-                Some(Response { status: response.status, body: response.body.clone() })
-            }
-            _ => Some(Response { status: 502, body: String::new() }),
         }
     }
 

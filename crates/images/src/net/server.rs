@@ -37,11 +37,6 @@ impl Listener {
         socket.is_ok()
     }
 
-    /// Whether it listens at a port.
-    pub(crate) fn listens(&self, port: u16) -> bool {
-        self.listeners.values().any(|own| *own == port)
-    }
-
     /// Takes an event; what it means to the program, if anything.
     pub(crate) fn take(&mut self, event: &ProcessEvent, io: &mut Io<'_>) -> Option<Arrived> {
         let ProcessEvent::Socket(id, event) = event else { return None };

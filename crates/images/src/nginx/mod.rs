@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use network::{HttpRequest, HttpResponse, Payload};
-use runtime::{Environment, Flow, Io, Process, ProcessEvent, Request, Response, Signal};
+use runtime::{Environment, Flow, Io, Process, ProcessEvent, Signal};
 use sim::{Digest, Duration};
 
 mod config;
@@ -193,10 +193,6 @@ impl Process for Starting {
             ProcessEvent::Started => self.begin(io),
             _ => Flow::Continue,
         }
-    }
-
-    fn serve(&mut self, request: &Request<'_>, io: &mut Io<'_>) -> Option<Response> {
-        self.server.as_mut()?.serve(request, io)
     }
 
     fn clone_box(&self) -> Box<dyn Process> {

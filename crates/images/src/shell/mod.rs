@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use network::Sockets;
-use runtime::{
-    ContainerLog, Environment, Flow, Io, OutputStream, Process, ProcessEvent, Request, Response,
-    Signal,
-};
+use runtime::{ContainerLog, Environment, Flow, Io, OutputStream, Process, ProcessEvent, Signal};
 use sim::{Digest, Duration, Time};
 
 mod expand;
@@ -414,16 +411,6 @@ impl Process for Shell {
             (None, Some(time)) => Flow::WaitUntil(time),
             (None, None) => Flow::Continue,
         }
-    }
-
-    /// What the shell started may listen.
-    fn serve(&mut self, request: &Request<'_>, io: &mut Io<'_>) -> Option<Response> {
-        if let Some(Waiting::Program(running)) = &mut self.waiting
-            && let Some(response) = running.process.serve(request, io)
-        {
-            return Some(response);
-        }
-        self.background.iter_mut().find_map(|child| child.serve(request, io))
     }
 
     fn clone_box(&self) -> Box<dyn Process> {

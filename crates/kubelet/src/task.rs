@@ -1,0 +1,102 @@
+//! A program that runs on the machine: a container's own, or one that was started beside it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use client::Context;
+use network::{Machine, NamespaceId, Owner, Sockets};
+use runtime::{ContainerLog, Environment, Files, Flow, Io, Process, ProcessEvent, Volume};
+use sim::{Digest, Digestible, Time};
+
+use crate::owners::Owners;
+
+/// What a process sees of its machine.
+pub(crate) struct World<'a> {
+    pub(crate) now: Time,
+    pub(crate) cx: Context<'a>,
+    pub(crate) stream: &'a str,
+    pub(crate) machine: &'a mut Machine,
+    /// Which processes there are.
+    pub(crate) owners: &'a mut Owners,
+    /// The pod's volumes.
+    pub(crate) volumes: &'a mut BTreeMap<String, Volume>,
+}
+
+/// What a process sees of its container.
+pub(crate) struct Room<'a> {
+    pub(crate) environment: &'a Environment,
+    pub(crate) files: &'a mut Files,
+    pub(crate) log: &'a mut ContainerLog,
+    pub(crate) namespace: NamespaceId,
+}
+
+/// A program that runs.
+#[derive(Clone, Debug)]
+pub(crate) struct Task {
+    /// Who it is to the network of its machine.
+    pub(crate) owner: Owner,
+    process: Box<dyn Process>,
+    pub(crate) timer: Option<Time>,
+}
+
+impl Task {
+    /// A process of the pod of that UID, which has not been told yet that it begins.
+    pub(crate) fn new(process: Box<dyn Process>, uid: &Arc<str>, world: &mut World<'_>) -> Self {
+        Task { owner: world.owners.add(uid, process.watches()), process, timer: None }
+    }
+
+    /// Tells it what happened. Returns its exit code if it ended by that.
+    pub(crate) fn on(
+        &mut self,
+        event: ProcessEvent,
+        room: Room<'_>,
+        world: &mut World<'_>,
+    ) -> Option<i32> {
+        room.files.load(world.volumes);
+        let mut io = Io {
+            now: world.now,
+            clock: world.cx.clock,
+            environment: room.environment,
+            files: &mut *room.files,
+            log: room.log,
+            network: Sockets {
+                machine: world.machine,
+                namespace: room.namespace,
+                owner: self.owner,
+                now: world.now,
+            },
+            cx: world.cx.reborrow(),
+            stream: world.stream,
+        };
+        let flow = self.process.on(event, &mut io);
+        room.files.store(world.volumes);
+        match flow {
+            Flow::Continue => None,
+            Flow::WaitUntil(time) => {
+                self.timer = Some(time);
+                None
+            }
+            Flow::Exit(code) => Some(code & 0xff),
+        }
+    }
+
+    /// Whether the instant has come that it waits for; it waits no longer then.
+    pub(crate) fn take_timer(&mut self, now: Time) -> bool {
+        self.timer.take_if(|time| *time <= now).is_some()
+    }
+
+    /// It is gone, and everything with it that the machine and the API server held for it.
+    pub(crate) fn end(mut self, world: &mut World<'_>) {
+        self.process.disconnect(&mut world.cx);
+        world.machine.close_owner(self.owner, world.now);
+        world.owners.remove(self.owner);
+    }
+}
+
+impl Digestible for Task {
+    fn digest(&self, digest: &mut Digest) {
+        digest.u64(self.owner.0);
+        digest.add(&self.timer);
+        self.process.digest(digest);
+    }
+}
