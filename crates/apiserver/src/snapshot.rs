@@ -7,9 +7,11 @@ use std::sync::Arc;
 
 use api::openapi::api::core::v1::Pod;
 use api::{Key, Object};
-use imbl::OrdMap;
+use imbl::{OrdMap, OrdSet};
 
-type Index = OrdMap<Arc<str>, OrdMap<Key, Object>>;
+/// The keys of objects by something they name. Most writes change nothing of it, and then an
+/// index costs nothing.
+type Index = OrdMap<Arc<str>, OrdSet<Key>>;
 
 /// All objects of a kind at one revision, with the indexes that components look them up by.
 #[derive(Clone, Debug, Default)]
@@ -65,12 +67,14 @@ impl Snapshot {
 
     /// The objects that name the UID among their owners.
     pub fn owned_by<'a>(&'a self, uid: &'a str) -> impl Iterator<Item = &'a Object> {
-        self.by_owner.get(uid).into_iter().flat_map(OrdMap::values)
+        let keys = self.by_owner.get(uid).into_iter().flatten();
+        keys.filter_map(|key| self.objects.get(key))
     }
 
     /// The pods bound to a node.
     pub fn on_node<'a>(&'a self, node: &'a str) -> impl Iterator<Item = &'a Object> {
-        self.by_node.get(node).into_iter().flat_map(OrdMap::values)
+        let keys = self.by_node.get(node).into_iter().flatten();
+        keys.filter_map(|key| self.objects.get(key))
     }
 
     /// Takes a change in.
@@ -93,21 +97,16 @@ fn reindex(
     let before = old.map(values_of).unwrap_or_default();
     let after = new.map(values_of).unwrap_or_default();
     for value in before.iter().filter(|value| !after.contains(value)) {
-        let Some(entries) = index.get_mut(*value) else { continue };
-        entries.remove(key);
-        if entries.is_empty() {
+        let Some(keys) = index.get_mut(*value) else { continue };
+        keys.remove(key);
+        if keys.is_empty() {
             index.remove(*value);
         }
     }
-    let Some(new) = new else { return };
-    for value in after {
-        match index.get_mut(value) {
-            Some(entries) => {
-                entries.insert(key.clone(), new.clone());
-            }
-            None => {
-                index.insert(value.into(), OrdMap::unit(key.clone(), new.clone()));
-            }
+    for value in after.iter().filter(|value| !before.contains(value)) {
+        match index.get_mut(*value) {
+            Some(keys) => drop(keys.insert(key.clone())),
+            None => drop(index.insert((*value).into(), OrdSet::unit(key.clone()))),
         }
     }
 }

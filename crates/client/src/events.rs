@@ -8,7 +8,7 @@ use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use api::{Kinded, Resource};
 use apiserver::Identity;
 use imbl::OrdMap;
-use sim::{Digest, Digestible, Duration, Time};
+use sim::{Digest, Digestible, Duration, Fingerprint, Time};
 
 use crate::Context;
 
@@ -70,7 +70,8 @@ struct Recorded {
 #[derive(Clone, Debug, Default)]
 struct Similar {
     last: Time,
-    messages: Vec<String>,
+    /// The digests of the messages.
+    messages: Vec<Fingerprint>,
 }
 
 #[derive(Clone, Debug)]
@@ -84,26 +85,25 @@ struct Bucket {
 pub struct EventRecorder {
     identity: Identity,
     source: EventSource,
-    recorded: OrdMap<String, Recorded>,
-    similar: OrdMap<String, Similar>,
-    buckets: OrdMap<String, Bucket>,
+    /// What was recorded, by the digest of everything that makes two events the same.
+    recorded: OrdMap<Fingerprint, Recorded>,
+    /// Events that differ in their message only, by the digest of the rest.
+    similar: OrdMap<Fingerprint, Similar>,
+    /// How many more events there may be, by the digest of the object they are about.
+    buckets: OrdMap<Fingerprint, Bucket>,
     /// How many Events were made, so that no two have one name.
     made: u64,
 }
 
 /// Forgets the older half when there is too much to remember.
-fn forget_older<V: Clone>(map: &mut OrdMap<String, V>, last: impl Fn(&V) -> Time) {
+fn forget_older<V: Clone>(map: &mut OrdMap<Fingerprint, V>, last: impl Fn(&V) -> Time) {
     if map.len() <= MAX_ENTRIES {
         return;
     }
     let mut times: Vec<Time> = map.values().map(&last).collect();
     times.sort_unstable();
     let middle = times.get(times.len() / 2).copied().unwrap_or_default();
-    *map = map
-        .iter()
-        .filter(|(_, v)| last(v) >= middle)
-        .map(|(k, v)| (k.clone(), v.clone()))
-        .collect();
+    *map = map.iter().filter(|(_, v)| last(v) >= middle).map(|(k, v)| (*k, v.clone())).collect();
 }
 
 impl EventRecorder {
@@ -133,12 +133,14 @@ impl EventRecorder {
         reason: &str,
         message: &str,
     ) {
-        let object = object_key(about);
-        if !self.take_token(&object, cx.now) {
+        let object = object_digest(about);
+        if !self.take_token(object.finish(), cx.now) {
             return;
         }
-        let similar_key = format!("{object}|{}|{reason}", event_type.word());
-        let (message, key) = self.correlate(&similar_key, message, cx.now);
+        let mut similar = object;
+        similar.str(event_type.word());
+        similar.str(reason);
+        let (message, key) = self.correlate(similar, message, cx.now);
         match self.recorded.get_mut(&key) {
             Some(recorded) => {
                 recorded.count += 1;
@@ -163,25 +165,28 @@ impl EventRecorder {
     }
 
     /// The message to record, and the key under which a repetition of the event is known.
-    fn correlate(&mut self, similar_key: &str, message: &str, now: Time) -> (String, String) {
-        let similar = self.similar.entry(similar_key.to_string()).or_default();
+    fn correlate(&mut self, mut digest: Digest, message: &str, now: Time) -> (String, Fingerprint) {
+        let similar_key = digest.finish();
+        digest.str(message);
+        let key = digest.finish();
+        let similar = self.similar.entry(similar_key).or_default();
         if now.since(similar.last) > AGGREGATE_INTERVAL {
             similar.messages.clear();
         }
         similar.last = now;
-        if !similar.messages.iter().any(|known| known == message) {
-            similar.messages.push(message.to_string());
+        if !similar.messages.contains(&key) {
+            similar.messages.push(key);
         }
         if similar.messages.len() < MAX_SIMILAR_EVENTS {
-            return (message.to_string(), format!("{similar_key}|{message}"));
+            return (message.to_string(), key);
         }
         similar.messages.remove(0);
-        (format!("{AGGREGATE_PREFIX}{message}"), similar_key.to_string())
+        (format!("{AGGREGATE_PREFIX}{message}"), similar_key)
     }
 
-    fn take_token(&mut self, object: &str, now: Time) -> bool {
+    fn take_token(&mut self, object: Fingerprint, now: Time) -> bool {
         let full = Bucket { tokens: SPAM_BURST, refilled: now };
-        let bucket = self.buckets.entry(object.to_string()).or_insert(full);
+        let bucket = self.buckets.entry(object).or_insert(full);
         let refills = now.since(bucket.refilled).as_nanos() / SPAM_REFILL.as_nanos();
         bucket.tokens = (bucket.tokens + refills).min(SPAM_BURST);
         bucket.refilled += SPAM_REFILL * refills;
@@ -200,7 +205,7 @@ impl EventRecorder {
         cx: &mut Context<'_>,
         about: &ObjectReference,
         (event_type, reason, message): (EventType, &str, &str),
-        key: String,
+        key: Fingerprint,
     ) {
         // An event about a cluster-scoped object goes to the namespace default.
         let namespace = about.namespace.clone().filter(|namespace| !namespace.is_empty());
@@ -237,16 +242,12 @@ impl EventRecorder {
 }
 
 /// What tells one object from another in the recorder's memory.
-fn object_key(about: &ObjectReference) -> String {
-    let part = |text: &Option<String>| text.clone().unwrap_or_default();
-    format!(
-        "{}|{}|{}|{}|{}",
-        part(&about.kind),
-        part(&about.namespace),
-        part(&about.name),
-        part(&about.uid),
-        part(&about.field_path)
-    )
+fn object_digest(about: &ObjectReference) -> Digest {
+    let mut digest = Digest::new();
+    for part in [&about.kind, &about.namespace, &about.name, &about.uid, &about.field_path] {
+        digest.str(part.as_deref().unwrap_or_default());
+    }
+    digest
 }
 
 impl Digestible for EventRecorder {
@@ -254,18 +255,18 @@ impl Digestible for EventRecorder {
         digest.u64(self.made);
         digest.u64(self.recorded.len() as u64);
         for (key, recorded) in &self.recorded {
-            digest.str(key);
+            digest.add(key);
             digest.i64(i64::from(recorded.count));
         }
         digest.u64(self.similar.len() as u64);
         for (key, similar) in &self.similar {
-            digest.str(key);
+            digest.add(key);
             digest.add(&similar.last);
             digest.u64(similar.messages.len() as u64);
         }
         digest.u64(self.buckets.len() as u64);
         for (key, bucket) in &self.buckets {
-            digest.str(key);
+            digest.add(key);
             digest.u64(bucket.tokens);
             digest.add(&bucket.refilled);
         }

@@ -60,6 +60,9 @@ pub(super) fn object_meta(
 /// Upstream: ValidateObjectMetaUpdate. That the resource version is set is no matter here: a
 /// server that allows unconditional updates sets it before.
 pub(super) fn object_meta_update(new: &ObjectMeta, old: &ObjectMeta, errors: &mut ErrorList) {
+    if is_unchanged(new, old) {
+        return;
+    }
     let path = Path::new("metadata");
     let finalizers_path = path.child("finalizers");
     if old.deletion_timestamp.is_some() {
@@ -86,6 +89,21 @@ pub(super) fn object_meta_update(new: &ObjectMeta, old: &ObjectMeta, errors: &mu
     annotations(new.annotations.as_ref(), &path.child("annotations"), errors);
     owner_references(list(&new.owner_references), &path.child("ownerReferences"), errors);
     standard_finalizers(list(&new.finalizers), &finalizers_path, errors);
+}
+
+/// Whether nothing changed of what is validated. What is stored has been found valid.
+fn is_unchanged(new: &ObjectMeta, old: &ObjectMeta) -> bool {
+    new.generation.unwrap_or_default() >= old.generation.unwrap_or_default()
+        && new.name == old.name
+        && new.namespace == old.namespace
+        && new.uid == old.uid
+        && new.creation_timestamp == old.creation_timestamp
+        && new.deletion_timestamp == old.deletion_timestamp
+        && new.deletion_grace_period_seconds == old.deletion_grace_period_seconds
+        && new.labels == old.labels
+        && new.annotations == old.annotations
+        && new.owner_references == old.owner_references
+        && new.finalizers == old.finalizers
 }
 
 /// Upstream: ValidateLabels.

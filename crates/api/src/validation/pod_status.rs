@@ -33,15 +33,15 @@ pub(crate) fn pod_status_update(new: &Pod, old: &Pod) -> ErrorList {
     let claims = list(&new_status.resource_claim_statuses);
     claim_statuses(claims, old_spec, &path.child("resourceClaimStatuses"), &mut errors);
     let pod_ips: Vec<&str> = list(&new_status.pod_ips).iter().map(|it| it.ip.as_str()).collect();
-    let pod_ips_value = json(&new_status.pod_ips);
-    addresses(&pod_ips, pod_ips_value, &path.child("podIPs"), &mut errors);
+    let shown = || json(&new_status.pod_ips);
+    addresses(&pod_ips, shown, &path.child("podIPs"), &mut errors);
     let host_ips: Vec<&str> = list(&new_status.host_ips).iter().map(|it| it.ip.as_str()).collect();
     let host_ips_path = path.child("hostIPs");
     if let Some(first) = host_ips.first().filter(|first| **first != text(&new_status.host_ip)) {
         let path = host_ips_path.index(0).child("ip");
         errors.push(Error::invalid(&path, *first, "must be equal to `hostIP`"));
     }
-    addresses(&host_ips, json(&new_status.host_ips), &host_ips_path, &mut errors);
+    addresses(&host_ips, || json(&new_status.host_ips), &host_ips_path, &mut errors);
     errors
 }
 
@@ -137,7 +137,12 @@ fn claim_statuses(
 }
 
 /// Upstream: validatePodIPs and validateHostIPs.
-fn addresses(ips: &[&str], value: serde_json::Value, path: &Path, errors: &mut ErrorList) {
+fn addresses(
+    ips: &[&str],
+    shown: impl Fn() -> serde_json::Value,
+    path: &Path,
+    errors: &mut ErrorList,
+) {
     for (index, ip) in ips.iter().enumerate() {
         invalid_each(names::ip(ip), &path.index(index), ip, errors);
     }
@@ -147,7 +152,7 @@ fn addresses(ips: &[&str], value: serde_json::Value, path: &Path, errors: &mut E
     let v6 = ips.iter().filter(|ip| ip.contains(':')).count();
     if ips.len() > 2 || v6 != 1 {
         let message = "may specify no more than one IP for each IP family";
-        errors.push(Error::invalid(path, value, message));
+        errors.push(Error::invalid(path, shown(), message));
     }
     let mut seen = BTreeSet::new();
     for (index, ip) in ips.iter().enumerate() {

@@ -1,6 +1,5 @@
 //! Creating. Upstream: registry/generic/registry/store.go, Create, and registry/rest/create.go.
 
-use api::status::Reason;
 use api::{Object, Status};
 use etcd::Expect;
 
@@ -18,26 +17,32 @@ impl Operation<'_> {
         (self.kind.default)(&mut object);
         let attributes = self.attributes(target, Verb::Create, None);
         self.admit(&attributes, Some(&mut object))?;
-        if !needs_name(&object) {
-            return self.create_once(target, object);
+        let is_generated = needs_name(&object);
+        if is_generated {
+            self.generate_name(&mut object);
         }
-        let mut attempts = 1;
-        loop {
-            match self.create_once(target, object.clone()) {
-                Err(status) if status.is(Reason::AlreadyExists) => {
-                    if attempts == MAX_NAME_GENERATION_ATTEMPTS {
-                        return Err(status);
-                    }
-                    attempts += 1;
-                }
-                answer => return answer,
+        self.create_named(target, object, is_generated)
+    }
+
+    /// Generates a name, anew as long as it is taken.
+    fn generate_name(&mut self, object: &mut Object) {
+        for _ in 0..MAX_NAME_GENERATION_ATTEMPTS {
+            let meta = object.meta_mut();
+            let base = meta.generate_name.as_deref().unwrap_or_default();
+            meta.name = Some(names::generate(base, &mut self.server.names));
+            if self.server.etcd.get(&(self.kind.id, object.key())).is_none() {
+                return;
             }
         }
     }
 
-    fn create_once(&mut self, target: &Target, mut object: Object) -> Result<Object, Status> {
+    fn create_named(
+        &mut self,
+        target: &Target,
+        mut object: Object,
+        is_generated: bool,
+    ) -> Result<Object, Status> {
         let kind = self.kind;
-        let is_generated = needs_name(&object);
         self.fill_system_fields(&mut object);
         self.server.services.create(&mut object, target.dry_run)?;
         (kind.prepare_for_create)(&mut object);
@@ -82,7 +87,6 @@ impl Operation<'_> {
     fn fill_system_fields(&mut self, object: &mut Object) {
         let timestamp = self.timestamp();
         let uid = names::uid(&mut self.server.uids);
-        let is_generated = needs_name(object);
         let meta = object.meta_mut();
         meta.creation_timestamp = Some(timestamp);
         meta.uid = Some(uid);
@@ -90,10 +94,6 @@ impl Operation<'_> {
         meta.deletion_timestamp = None;
         meta.deletion_grace_period_seconds = None;
         meta.generation = None;
-        if is_generated {
-            let base = meta.generate_name.as_deref().unwrap_or_default();
-            meta.name = Some(names::generate(base, &mut self.server.names));
-        }
     }
 
     pub(super) fn check_body(&self, object: &Object) -> Result<(), Status> {

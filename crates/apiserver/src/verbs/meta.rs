@@ -15,19 +15,20 @@ pub(super) fn validate_update(new: &Object, old: &Object) -> ErrorList {
     if old.deletion_timestamp.is_some() {
         errors.extend(new_finalizers(new.finalizers.as_deref(), old.finalizers.as_deref()));
     }
-    let mut immutable = |name: &str, same: bool, value: Value| {
+    let mut immutable = |name: &str, same: bool, value: &dyn Fn() -> Value| {
         if !same {
-            errors.push(Error::invalid(&metadata.child(name), value, "field is immutable"));
+            errors.push(Error::invalid(&metadata.child(name), value(), "field is immutable"));
         }
     };
-    immutable("name", new.name == old.name, new.name.clone().into());
-    immutable("namespace", new.namespace == old.namespace, new.namespace.clone().into());
-    immutable("uid", new.uid == old.uid, new.uid.clone().into());
-    let time = new.deletion_timestamp.as_ref().map(|time| time.0.to_string());
-    immutable("deletionTimestamp", new.deletion_timestamp == old.deletion_timestamp, time.into());
+    immutable("name", new.name == old.name, &|| new.name.clone().into());
+    immutable("namespace", new.namespace == old.namespace, &|| new.namespace.clone().into());
+    immutable("uid", new.uid == old.uid, &|| new.uid.clone().into());
+    let time = || new.deletion_timestamp.as_ref().map(|time| time.0.to_string());
+    let same = new.deletion_timestamp == old.deletion_timestamp;
+    immutable("deletionTimestamp", same, &|| time().into());
     let grace = new.deletion_grace_period_seconds;
     let same = grace == old.deletion_grace_period_seconds;
-    immutable("deletionGracePeriodSeconds", same, grace.into());
+    immutable("deletionGracePeriodSeconds", same, &|| grace.into());
     errors
 }
 

@@ -21,7 +21,7 @@ pub use fit_error::{Diagnosis, NO_NODES_AVAILABLE, NodeToStatus, fit_error_messa
 pub use pod_groups::{MatchingGroups, PodGroups};
 pub use runtime::{Framework, NodePluginScores};
 pub use status::{Code, Status};
-pub use types::{NodeInfo, PodInfo, QueuedPodInfo, Resource, pod_priority};
+pub use types::{NodeInfo, PodInfo, QueuedPodInfo, Resource, TopologyKey, pod_priority};
 
 use std::collections::BTreeSet;
 

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::Key;
-use api::openapi::api::core::v1::{Node, Pod, Taint};
+use api::openapi::api::core::v1::{ContainerImage, Node, Pod, Taint};
 use api::quantity::Amount;
 use component_helpers::host_ports::{HostPort, UsedPorts, host_ports};
 use component_helpers::node_affinity::{PreferredTerms, RequiredNodeAffinity};
@@ -23,6 +23,9 @@ use super::pod_groups::{PodGroups, group_of};
 /// Upstream: pkg/scheduler/util/pod_resources.go
 const DEFAULT_MILLI_CPU_REQUEST: i64 = 100;
 const DEFAULT_MEMORY_REQUEST: i64 = 200 * 1024 * 1024;
+
+const HOSTNAME_LABEL: &str = "kubernetes.io/hostname";
+const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 
 /// Amounts of resources in the units that the scheduler reckons in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -161,7 +164,7 @@ impl PodInfo {
     /// the kubelet says of its resources has changed.
     #[must_use]
     pub fn updated(&self, pod: Arc<Pod>) -> Self {
-        if self.pod.spec != pod.spec || !has_same_allocation(&self.pod, &pod) {
+        if !has_same_spec(&self.pod, &pod) || !has_same_allocation(&self.pod, &pod) {
             return PodInfo::new(pod);
         }
         let is_same = self.pod.metadata.labels == pod.metadata.labels;
@@ -247,6 +250,15 @@ impl PodInfo {
     }
 }
 
+/// Whether two versions of a pod ask for the same. The generation counts every change of the
+/// spec but the binding, from which nothing follows.
+fn has_same_spec(one: &Pod, other: &Pod) -> bool {
+    match (one.metadata.generation, other.metadata.generation) {
+        (Some(one), Some(other)) => one == other,
+        _ => one.spec == other.spec,
+    }
+}
+
 /// Whether the kubelet says the same of the resources of both pods' containers.
 pub(crate) fn has_same_allocation(one: &Pod, other: &Pod) -> bool {
     allocated(one).eq(allocated(other))
@@ -296,6 +308,42 @@ pub struct NodeInfo {
     pub pods_with_required_anti_affinity: OrdSet<Key>,
     /// The sizes of the images that it holds, by name.
     pub images: Arc<BTreeMap<String, i64>>,
+    hostname: Option<Arc<str>>,
+    zone: Option<Arc<str>>,
+}
+
+/// The key of a label that says which nodes are one place. The values of the usual ones are at
+/// hand.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TopologyKey {
+    /// Every node is a place.
+    Hostname,
+    /// Every zone is.
+    Zone,
+    /// Another label.
+    Other(String),
+}
+
+impl TopologyKey {
+    /// The key of that name.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        match name {
+            HOSTNAME_LABEL => TopologyKey::Hostname,
+            ZONE_LABEL => TopologyKey::Zone,
+            other => TopologyKey::Other(other.to_string()),
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            TopologyKey::Hostname => HOSTNAME_LABEL,
+            TopologyKey::Zone => ZONE_LABEL,
+            TopologyKey::Other(name) => name,
+        }
+    }
 }
 
 impl NodeInfo {
@@ -310,11 +358,26 @@ impl NodeInfo {
         if self.node.as_ref().is_none_or(|old| old.status != node.status) {
             self.allocatable = Resource::allocatable(&node);
         }
-        let images = |node: &Node| node.status.as_ref().and_then(|status| status.images.clone());
-        if self.node.as_ref().is_none_or(|old| images(old) != images(&node)) {
+        let same_images = |old: &Arc<Node>| images(old) == images(&node);
+        if !self.node.as_ref().is_some_and(same_images) {
             self.images = Arc::new(image_sizes(&node));
         }
+        let same_labels = |old: &Arc<Node>| old.metadata.labels == node.metadata.labels;
+        if !self.node.as_ref().is_some_and(same_labels) {
+            let value = |key| Some(node.metadata.labels.as_ref()?.get(key)?.as_str().into());
+            (self.hostname, self.zone) = (value(HOSTNAME_LABEL), value(ZONE_LABEL));
+        }
         self.node = Some(node);
+    }
+
+    /// Which place the node is in, of those that the key tells apart.
+    #[must_use]
+    pub fn place(&self, key: &TopologyKey) -> Option<&str> {
+        match key {
+            TopologyKey::Hostname => self.hostname.as_deref(),
+            TopologyKey::Zone => self.zone.as_deref(),
+            TopologyKey::Other(name) => self.labels().get(name).map(String::as_str),
+        }
     }
 
     /// The node's labels.
@@ -376,10 +439,14 @@ impl NodeInfo {
     }
 }
 
+/// The images that a node says it holds.
+fn images(node: &Node) -> Option<&Vec<ContainerImage>> {
+    node.status.as_ref()?.images.as_ref()
+}
+
 /// The sizes of the images that a node says it holds, by name.
 fn image_sizes(node: &Node) -> BTreeMap<String, i64> {
-    let images = node.status.iter().flat_map(|status| status.images.iter().flatten());
-    let named = images.flat_map(|image| {
+    let named = images(node).into_iter().flatten().flat_map(|image| {
         let size = image.size_bytes.unwrap_or(0);
         image.names.iter().flatten().map(move |name| (name.clone(), size))
     });

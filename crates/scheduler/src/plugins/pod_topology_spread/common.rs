@@ -2,31 +2,27 @@
 //!
 //! Upstream: pkg/scheduler/framework/plugins/podtopologyspread/{common,plugin}.go
 
-use std::collections::BTreeMap;
-
 use api::labels::{Operator, Requirement, Selector};
 use api::openapi::api::core::v1::{Node, Pod, TopologySpreadConstraint};
 use component_helpers::taints::{find_untolerated_taint, keeps_new_pods_away};
 
-use crate::framework::{Handle, NodeInfo, PodInfo};
+use crate::framework::{Handle, NodeInfo, PodInfo, TopologyKey};
 use crate::plugins::taint_toleration::tolerations;
 
 /// What a constraint says that keeps pods from nodes.
 pub(super) const DO_NOT_SCHEDULE: &str = "DoNotSchedule";
 /// What a constraint says that only prefers nodes.
 pub(super) const SCHEDULE_ANYWAY: &str = "ScheduleAnyway";
-/// The label that sets every node apart.
-pub(super) const HOSTNAME: &str = "kubernetes.io/hostname";
-const ZONE: &str = "topology.kubernetes.io/zone";
 /// What the system asks for pods that ask nothing: upstream's systemDefaultConstraints, all of
 /// them only preferred.
-const SYSTEM_DEFAULTS: [(&str, i64); 2] = [(HOSTNAME, 3), (ZONE, 5)];
+const SYSTEM_DEFAULTS: [(TopologyKey, i64); 2] =
+    [(TopologyKey::Hostname, 3), (TopologyKey::Zone, 5)];
 
 /// A parsed constraint.
 #[derive(Clone, Debug)]
 pub(super) struct Constraint {
     pub(super) max_skew: i64,
-    pub(super) topology_key: String,
+    pub(super) topology_key: TopologyKey,
     pub(super) selector: Selector,
     pub(super) min_domains: i64,
     /// Whether nodes that the pod's node affinity excludes are left out.
@@ -42,7 +38,7 @@ impl Constraint {
         };
         Constraint {
             max_skew: i64::from(constraint.max_skew),
-            topology_key: constraint.topology_key.clone(),
+            topology_key: TopologyKey::new(&constraint.topology_key),
             selector: selector(constraint, pod),
             min_domains: i64::from(constraint.min_domains.unwrap_or(1)),
             honors_affinity: honors(&constraint.node_affinity_policy, true),
@@ -107,9 +103,9 @@ pub(super) fn default_constraints(handle: Handle<'_>, pod: &Pod) -> Vec<Constrai
     if selector.is_everything() {
         return Vec::new();
     }
-    let defaults = SYSTEM_DEFAULTS.iter().map(|(key, max_skew)| Constraint {
-        max_skew: *max_skew,
-        topology_key: (*key).to_string(),
+    let defaults = SYSTEM_DEFAULTS.into_iter().map(|(topology_key, max_skew)| Constraint {
+        max_skew,
+        topology_key,
         selector: selector.clone(),
         min_domains: 1,
         honors_affinity: true,
@@ -118,18 +114,14 @@ pub(super) fn default_constraints(handle: Handle<'_>, pod: &Pod) -> Vec<Constrai
     defaults.collect()
 }
 
-/// Whether a node with the labels belongs to a domain of every constraint.
+/// Whether the node belongs to a domain of every constraint.
 /// Upstream: nodeLabelsMatchSpreadConstraints.
-pub(super) fn has_all_keys(
-    labels: Option<&BTreeMap<String, String>>,
-    constraints: &[Constraint],
-) -> bool {
-    let has = |key: &String| labels.is_some_and(|labels| labels.contains_key(key));
-    constraints.iter().all(|constraint| has(&constraint.topology_key))
+pub(super) fn is_in_every_domain(node: &NodeInfo, constraints: &[Constraint]) -> bool {
+    constraints.iter().all(|constraint| node.place(&constraint.topology_key).is_some())
 }
 
-/// The value of a node's label; empty when it has none.
-pub(super) fn label<'n>(node: &'n Node, key: &str) -> &'n str {
+/// The value of a node's label.
+pub(super) fn label<'n>(node: &'n Node, key: &TopologyKey) -> Option<&'n str> {
     let labels = node.metadata.labels.as_ref();
-    labels.and_then(|labels| labels.get(key)).map_or("", String::as_str)
+    labels.and_then(|labels| labels.get(key.name())).map(String::as_str)
 }

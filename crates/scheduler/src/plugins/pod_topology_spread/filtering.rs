@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::PodTopologySpread;
-use super::common::{Constraint, DO_NOT_SCHEDULE, constraints_of, has_all_keys};
+use super::common::{Constraint, DO_NOT_SCHEDULE, constraints_of, is_in_every_domain};
 use crate::framework::{
     CycleState, FilterPlugin, Handle, MatchingGroups, NodeInfo, PodInfo, PreFilterPlugin, Status,
 };
@@ -72,22 +72,20 @@ struct PreFilterState(Vec<Spread>);
 /// Counts the pods in every domain of every constraint.
 fn spreads(handle: Handle<'_>, pod: &PodInfo, constraints: Vec<Constraint>) -> Vec<Spread> {
     let all = handle.snapshot.nodes().iter();
-    let nodes: Vec<&NodeInfo> = all
-        .map(Arc::as_ref)
-        .filter(|node| has_all_keys(Some(node.labels()), &constraints))
-        .collect();
+    let nodes: Vec<&NodeInfo> =
+        all.map(Arc::as_ref).filter(|node| is_in_every_domain(node, &constraints)).collect();
     let spread = |constraint: Constraint| {
         let mut counts: BTreeMap<String, i64> = BTreeMap::new();
         let mut groups = MatchingGroups::default();
         for node in nodes.iter().filter(|node| constraint.includes(pod, node)) {
-            let Some(value) = node.labels().get(&constraint.topology_key) else { continue };
+            let Some(value) = node.place(&constraint.topology_key) else { continue };
             let count = groups.count_staying(&node.groups, |other| {
                 other.metadata.namespace == pod.pod.metadata.namespace
                     && constraint.selector.matches_meta(&other.metadata)
             });
             match counts.get_mut(value) {
                 Some(sum) => *sum += count,
-                None => drop(counts.insert(value.clone(), count)),
+                None => drop(counts.insert(value.to_string(), count)),
             }
         }
         let mut critical = CriticalPaths::new();
@@ -109,7 +107,7 @@ fn update_with_pod(
         return;
     }
     state.update(PRE_FILTER_STATE, |PreFilterState(spreads)| {
-        let has = |spread: &Spread| node.labels().contains_key(&spread.constraint.topology_key);
+        let has = |spread: &Spread| node.place(&spread.constraint.topology_key).is_some();
         if !spreads.iter().all(has) {
             return;
         }
@@ -120,8 +118,8 @@ fn update_with_pod(
             {
                 continue;
             }
-            let Some(value) = node.labels().get(&constraint.topology_key) else { continue };
-            let count = spread.counts.entry(value.clone()).or_insert(0);
+            let Some(value) = node.place(&constraint.topology_key) else { continue };
+            let count = spread.counts.entry(value.to_string()).or_insert(0);
             *count += delta;
             spread.critical.update(value, *count);
         }
@@ -158,7 +156,7 @@ impl FilterPlugin for PodTopologySpread {
             return Status::SUCCESS;
         };
         for spread in spreads {
-            let Some(value) = node.labels().get(&spread.constraint.topology_key) else {
+            let Some(value) = node.place(&spread.constraint.topology_key) else {
                 return Status::unresolvable(REASON_NODE_LABEL_NOT_MATCH);
             };
             let count = spread.counts.get(value).copied().unwrap_or(0);

@@ -9,7 +9,7 @@ mod scoring;
 use api::openapi::api::core::v1::{Node, Pod};
 use component_helpers::pod_status::node_name;
 
-use self::common::{Constraint, DO_NOT_SCHEDULE, constraints_of, has_all_keys, label};
+use self::common::{Constraint, DO_NOT_SCHEDULE, constraints_of, label};
 use crate::framework::{
     ActionType, ClusterEvent, EventObject, EventResource, EventWithHint, FilterPlugin, Hint,
     Plugin, PodInfo, PreFilterPlugin, PreScorePlugin, ScorePlugin,
@@ -108,7 +108,9 @@ fn update_helps(spread: &Pod, constraints: &[Constraint], old: &Pod, new: &Pod) 
 fn after_node_change(pod: &PodInfo, object: &EventObject) -> Hint {
     let EventObject::Node(old, new) = object else { return Hint::Queue };
     let constraints = constraints_of(&pod.pod, DO_NOT_SCHEDULE);
-    let fits = |node: &Node| has_all_keys(node.metadata.labels.as_ref(), &constraints);
+    let fits = |node: &Node| {
+        constraints.iter().all(|constraint| label(node, &constraint.topology_key).is_some())
+    };
     let helps = match (old, new) {
         (Some(old), Some(new)) => {
             let taints = |node: &Node| node.spec.as_ref().and_then(|spec| spec.taints.clone());

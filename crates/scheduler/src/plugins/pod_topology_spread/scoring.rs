@@ -7,12 +7,12 @@ use std::sync::Arc;
 
 use super::PodTopologySpread;
 use super::common::{
-    Constraint, HOSTNAME, SCHEDULE_ANYWAY, constraints_of, default_constraints, has_all_keys,
-    has_own_constraints,
+    Constraint, SCHEDULE_ANYWAY, constraints_of, default_constraints, has_own_constraints,
+    is_in_every_domain,
 };
 use crate::framework::{
     CycleState, Handle, MAX_NODE_SCORE, MatchingGroups, NodeInfo, PodInfo, PreScorePlugin,
-    ScorePlugin, Status,
+    ScorePlugin, Status, TopologyKey,
 };
 
 const PRE_SCORE_STATE: &str = "PreScorePodTopologySpread";
@@ -24,6 +24,8 @@ struct Spread {
     /// How many pods each domain of a feasible node has; not used for hosts, whose pods are
     /// counted when a node is scored.
     counts: BTreeMap<String, i64>,
+    /// Whether any of the nodes to be scored is in a domain.
+    is_known: bool,
     /// How much a pod counts: more when there are more domains, each of which then has fewer.
     weight: f64,
     groups: MatchingGroups,
@@ -40,18 +42,21 @@ impl Spread {
     fn new(constraint: Constraint, scored: &[&NodeInfo]) -> Self {
         let mut counts = BTreeMap::new();
         let mut domains = scored.len();
-        if constraint.topology_key != HOSTNAME {
+        let mut is_known = true;
+        if constraint.topology_key != TopologyKey::Hostname {
+            is_known = false;
             for node in scored {
-                let value = node.labels().get(&constraint.topology_key);
-                let value = value.map_or("", String::as_str);
-                if !counts.contains_key(value) {
-                    counts.insert(value.to_string(), 0);
+                let place = node.place(&constraint.topology_key);
+                is_known |= place.is_some();
+                let place = place.unwrap_or_default();
+                if !counts.contains_key(place) {
+                    counts.insert(place.to_string(), 0);
                 }
             }
             domains = counts.len();
         }
         let groups = MatchingGroups::default();
-        Spread { constraint, counts, weight: normalizing_weight(domains), groups }
+        Spread { constraint, counts, is_known, weight: normalizing_weight(domains), groups }
     }
 
     /// Counts the pods of the domains, or of the nodes to be scored if every node is one.
@@ -62,19 +67,18 @@ impl Spread {
                 && selector.matches_meta(&other.metadata)
         };
         let key = &self.constraint.topology_key;
-        if key == HOSTNAME {
+        if *key == TopologyKey::Hostname {
             // What is found out about the groups is all that the score needs.
             for node in scored {
                 self.groups.count_staying(&node.groups, is_spread);
             }
             return;
         }
-        if !scored.iter().any(|node| node.labels().contains_key(key)) {
+        if !self.is_known {
             return;
         }
         for node in counted.iter().filter(|node| self.constraint.includes(pod, node)) {
-            let value = node.labels().get(key).map_or("", String::as_str);
-            if let Some(count) = self.counts.get_mut(value) {
+            if let Some(count) = self.counts.get_mut(node.place(key).unwrap_or_default()) {
                 *count += self.groups.count_staying(&node.groups, is_spread);
             }
         }
@@ -104,8 +108,7 @@ impl PreScorePlugin for PodTopologySpread {
         if constraints.is_empty() {
             return Status::SKIP;
         }
-        let is_counted =
-            |node: &NodeInfo| !require_all || has_all_keys(Some(node.labels()), &constraints);
+        let is_counted = |node: &NodeInfo| !require_all || is_in_every_domain(node, &constraints);
         let (scored, ignored): (Vec<&NodeInfo>, Vec<&NodeInfo>) =
             nodes.iter().partition(|node| is_counted(node));
         let ignored = ignored.into_iter().map(|node| node.name.clone()).collect();
@@ -130,9 +133,10 @@ impl ScorePlugin for PodTopologySpread {
             return 0;
         }
         let mut score = 0.0;
-        for Spread { constraint, counts, weight, groups } in &state.spreads {
-            let Some(value) = node.labels().get(&constraint.topology_key) else { continue };
-            let count = if constraint.topology_key == HOSTNAME {
+        for spread in state.spreads.iter().filter(|spread| spread.is_known) {
+            let Spread { constraint, counts, weight, groups, .. } = spread;
+            let Some(value) = node.place(&constraint.topology_key) else { continue };
+            let count = if constraint.topology_key == TopologyKey::Hostname {
                 groups.known_staying(&node.groups)
             } else {
                 counts.get(value).copied().unwrap_or(0)
