@@ -8,6 +8,7 @@
 pub mod decode;
 mod defaults;
 pub mod duration;
+pub mod encode;
 pub mod endpoints;
 pub mod field;
 pub mod fields;

@@ -11,14 +11,13 @@ use serde_json::Value;
 use sim::{Digest, Digestible};
 
 use crate::kinds::Kinded;
-use crate::{Kind, KindId};
+use crate::{Kind, KindId, encode};
 
 /// What every typed kind can do.
 pub trait Resource:
     k8s_openapi::Metadata<Ty = ObjectMeta>
     + k8s_openapi::Resource
     + Clone
-    + fmt::Debug
     + Default
     + PartialEq
     + Serialize
@@ -33,7 +32,6 @@ impl<T> Resource for T where
     T: k8s_openapi::Metadata<Ty = ObjectMeta>
         + k8s_openapi::Resource
         + Clone
-        + fmt::Debug
         + Default
         + PartialEq
         + Serialize
@@ -45,13 +43,15 @@ impl<T> Resource for T where
 }
 
 /// The content of an object whose kind is known at run time only.
-pub trait AnyObject: Any + fmt::Debug + Send + Sync {
+pub trait AnyObject: Any + Send + Sync {
     /// The object's metadata.
     fn meta(&self) -> &ObjectMeta;
     /// The object's metadata, to change it.
     fn meta_mut(&mut self) -> &mut ObjectMeta;
     /// The object as JSON, with `apiVersion` and `kind`.
     fn to_value(&self) -> Value;
+    /// Adds the object to a digest.
+    fn digest(&self, digest: &mut Digest);
     /// A copy of the content.
     fn clone_content(&self) -> Arc<dyn AnyObject>;
     /// Whether `other` is of the same kind and equal in every field.
@@ -68,8 +68,11 @@ impl<T: Resource> AnyObject for T {
     }
 
     fn to_value(&self) -> Value {
-        // Typed kinds have string keys only and no fallible serializers.
-        serde_json::to_value(self).unwrap_or(Value::Null)
+        encode::to_value(self)
+    }
+
+    fn digest(&self, digest: &mut Digest) {
+        encode::digest(self, digest);
     }
 
     fn clone_content(&self) -> Arc<dyn AnyObject> {
@@ -196,45 +199,14 @@ impl PartialEq for Object {
 
 impl fmt::Debug for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.content.fmt(f)
+        // Not the types' own way: it is as large as all else that they do, for no one but tests.
+        write!(f, "{}", self.to_value())
     }
 }
 
 impl Digestible for Object {
     fn digest(&self, digest: &mut Digest) {
-        digest_value(&self.to_value(), digest);
-    }
-}
-
-/// Adds a JSON value: what it is, and its content.
-fn digest_value(value: &Value, digest: &mut Digest) {
-    match value {
-        Value::Null => digest.u64(0),
-        Value::Bool(truth) => {
-            digest.u64(1);
-            digest.bool(*truth);
-        }
-        Value::Number(number) => {
-            digest.u64(2);
-            digest.str(&number.to_string());
-        }
-        Value::String(text) => {
-            digest.u64(3);
-            digest.str(text);
-        }
-        Value::Array(items) => {
-            digest.u64(4);
-            digest.u64(items.len() as u64);
-            items.iter().for_each(|item| digest_value(item, digest));
-        }
-        Value::Object(fields) => {
-            digest.u64(5);
-            digest.u64(fields.len() as u64);
-            for (name, field) in fields {
-                digest.str(name);
-                digest_value(field, digest);
-            }
-        }
+        self.content.digest(digest);
     }
 }
 

@@ -65,7 +65,7 @@ impl Response {
             Response::Deleted(object) if object.kind().returns_deleted_object => object.to_value(),
             Response::Deleted(object) => deleted_status(object.kind(), object),
             Response::List(list) => list.to_value(),
-            Response::Scale(scale) => serde_json::to_value(scale).unwrap_or(Value::Null),
+            Response::Scale(scale) => api::encode::to_value(&**scale),
         }
     }
 }

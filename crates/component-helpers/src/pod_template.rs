@@ -41,7 +41,7 @@ pub fn equal_ignoring_hash(one: &PodTemplateSpec, other: &PodTemplateSpec) -> bo
 pub fn compute_hash(template: &PodTemplateSpec, collision_count: Option<i32>) -> String {
     // Through the one format that objects have at the edge: it always succeeds, since all maps
     // have text keys, and it names fields in the order of their names.
-    let value = serde_json::to_value(template).unwrap_or_default();
+    let value = api::encode::to_value(template);
     let mut bytes = value.to_string().into_bytes();
     if let Some(count) = collision_count {
         bytes.extend(count.to_le_bytes());

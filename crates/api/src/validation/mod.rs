@@ -8,6 +8,7 @@
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::encode;
 use crate::field::{Error, ErrorList, Path};
 
 mod apps;
@@ -80,7 +81,7 @@ fn list<T>(field: &Option<Vec<T>>) -> &[T] {
 
 /// A value as errors show it.
 fn json<T: Serialize>(value: &T) -> Value {
-    serde_json::to_value(value).unwrap_or(Value::Null)
+    encode::to_value(value)
 }
 
 /// One error for each message.

@@ -47,7 +47,7 @@ fn patched(kind: &'static Kind, current: &Object, patch: Patch) -> Result<Object
 
 /// A Scale with a patch applied.
 pub(super) fn patched_scale(current: &Scale, patch: Patch) -> Result<Scale, Status> {
-    let value = serde_json::to_value(current).unwrap_or(Value::Null);
+    let value = api::encode::to_value(current);
     let (value, shown) = patched_value(value, patch, PatchMeta::default())?;
     serde_json::from_value(value).map_err(|error| invalid_patch(&shown, &error.to_string()))
 }
