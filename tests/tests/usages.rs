@@ -25,6 +25,24 @@ spec:
   - port: 80
 ";
 
+/// An agent on every node.
+const AGENT: &str = "
+apiVersion: apps/v1
+kind: DaemonSet
+metadata:
+  name: agent
+spec:
+  selector:
+    matchLabels: {app: agent}
+  template:
+    metadata:
+      labels: {app: agent}
+    spec:
+      containers:
+      - name: agent
+        image: nginx:1.28
+";
+
 /// Everything that the components of this version do: a rollout behind a Service, a DaemonSet, a
 /// crash loop, a node that fails for longer than its pods tolerate, a namespace and a Deployment
 /// that are deleted.
@@ -32,6 +50,7 @@ fn used() -> String {
     let mut cluster = booted();
     apply(&mut cluster, NGINX);
     apply(&mut cluster, SERVICE);
+    apply(&mut cluster, AGENT);
     apply(&mut cluster, CRASHING);
     apply(&mut cluster, TOO_LARGE);
     let namespace = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: other\n";
@@ -40,12 +59,14 @@ fn used() -> String {
     apply(&mut cluster, &format!("{namespace}---{inside}"));
     cluster.run(Duration::from_secs(60));
     apply(&mut cluster, &NGINX.replace("1.28", "1.29"));
+    apply(&mut cluster, &AGENT.replace("1.28", "1.29"));
     cluster.execute(Command::FailNode { name: "node-3".into() });
     cluster.run(Duration::from_secs(600));
     cluster.execute(Command::RecoverNode { name: "node-3".into() });
     cluster.execute(Command::Delete { text: namespace.to_string() });
     cluster.execute(Command::Delete { text: NGINX.to_string() });
     cluster.execute(Command::Delete { text: SERVICE.to_string() });
+    cluster.execute(Command::Delete { text: AGENT.to_string() });
     cluster.run(Duration::from_secs(600));
     let mut resources: BTreeMap<(String, String), BTreeSet<&str>> = BTreeMap::new();
     for usage in cluster.server().usages() {

@@ -7,6 +7,7 @@
 
 mod claim;
 mod controller;
+pub mod daemon;
 pub mod deployment;
 pub mod endpoint_slice;
 pub mod endpoints;
@@ -15,6 +16,7 @@ mod informers;
 mod manager;
 pub mod namespace;
 pub mod node_lifecycle;
+mod pod_control;
 pub mod pod_garbage_collector;
 #[cfg(test)]
 mod property_tests;

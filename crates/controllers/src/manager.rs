@@ -5,6 +5,7 @@ use client::{Component, Context};
 use sim::{Digest, Duration, Time};
 
 use crate::SharedInformers;
+use crate::daemon::DaemonSetController;
 use crate::deployment::DeploymentController;
 use crate::endpoint_slice::EndpointSliceController;
 use crate::endpoints::EndpointsController;
@@ -60,6 +61,7 @@ controllers! {
     ttl: TtlController,
     deployment: DeploymentController,
     replica_set: ReplicaSetController,
+    daemon: DaemonSetController,
     endpoints: EndpointsController,
     endpoint_slice: EndpointSliceController,
     pod_garbage_collector: PodGarbageCollector,

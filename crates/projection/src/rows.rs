@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use api::openapi::api::apps::v1::{Deployment, ReplicaSet};
+use api::openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
 use api::openapi::api::core::v1::{Event, Node, PodTemplateSpec};
 use api::openapi::apimachinery::pkg::api::resource::Quantity;
 use api::openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
@@ -27,6 +27,9 @@ pub(crate) fn delta(cluster: &Cluster, object: &Object, failed: &BTreeSet<String
     if let Some(replica_set) = object.get::<ReplicaSet>() {
         return Delta::Workload(replica_set_row(object, replica_set));
     }
+    if let Some(daemon_set) = object.get::<DaemonSet>() {
+        return Delta::Workload(daemon_set_row(object, daemon_set));
+    }
     if let Some(event) = object.get::<Event>() {
         return Delta::Event(event_row(event));
     }
@@ -41,7 +44,9 @@ pub(crate) fn removed(kind: KindId, key: &Key, uid: String) -> Delta {
     match kind {
         KindId::NODE => Delta::NodeRemoved(key.name.to_string()),
         KindId::POD => Delta::PodRemoved(uid),
-        KindId::DEPLOYMENT | KindId::REPLICA_SET => Delta::WorkloadRemoved(uid),
+        KindId::DEPLOYMENT | KindId::REPLICA_SET | KindId::DAEMON_SET => {
+            Delta::WorkloadRemoved(uid)
+        }
         KindId::EVENT => Delta::EventRemoved(uid),
         _ => Delta::ObjectRemoved(uid),
     }
@@ -223,6 +228,23 @@ fn replica_set_row(object: &Object, replica_set: &ReplicaSet) -> WorkloadRow {
         ready: count(status.ready_replicas),
         available: count(status.available_replicas),
         images: images(spec.template.as_ref()),
+        terminating: object.meta().deletion_timestamp.is_some(),
+        created_ms: created(object.meta()),
+    }
+}
+
+fn daemon_set_row(object: &Object, daemon_set: &DaemonSet) -> WorkloadRow {
+    let status = daemon_set.status.clone().unwrap_or_default();
+    WorkloadRow {
+        uid: object.uid().to_string(),
+        object: reference(object),
+        owner: owner(object.meta()),
+        desired: count(Some(status.desired_number_scheduled)),
+        current: count(Some(status.current_number_scheduled)),
+        updated: count(status.updated_number_scheduled),
+        ready: count(Some(status.number_ready)),
+        available: count(status.number_available),
+        images: images(Some(&daemon_set.spec.template)),
         terminating: object.meta().deletion_timestamp.is_some(),
         created_ms: created(object.meta()),
     }

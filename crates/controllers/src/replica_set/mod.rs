@@ -10,15 +10,13 @@ use api::labels::Selector;
 use api::openapi::api::apps::v1::ReplicaSet;
 use api::openapi::api::core::v1::Pod;
 use api::openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
-use api::{Key, Kinded, Status};
-use apiserver::DeleteOptions;
-use client::EventType;
+use api::{Key, Kinded};
 use component_helpers::controller_ref::{controller_of, is_controlled_by, new_controller_ref};
 use component_helpers::pod_status::{is_pod_active, is_pod_ready, is_pod_terminating, ready_since};
 use component_helpers::pod_template;
 
 use crate::claim::claim_objects;
-use crate::refusal::{is_namespace_terminating, is_not_found};
+use crate::pod_control;
 use crate::{Action, Change, Controller, Enqueue, Error, SharedInformers, SyncContext, Watch};
 
 mod census;
@@ -33,8 +31,6 @@ mod tests;
 
 /// How many pods are created or deleted in one sync.
 const BURST_REPLICAS: usize = 500;
-/// How many pods the first batch of creations has.
-const SLOW_START_INITIAL_BATCH_SIZE: usize = 1;
 
 /// The ReplicaSet controller.
 #[derive(Clone, Debug, Default)]
@@ -188,7 +184,7 @@ fn manage_replicas(
     if pods.len() < wanted {
         let missing = (wanted - pods.len()).min(BURST_REPLICAS);
         let owner = new_controller_ref(replica_set);
-        return slow_start_batch(missing, || create_pod(cx, replica_set, &owner)).1;
+        return pod_control::slow_start_batch(missing, || create_pod(cx, replica_set, &owner)).1;
     }
     let surplus = (pods.len() - wanted).min(BURST_REPLICAS);
     if surplus == 0 {
@@ -196,7 +192,7 @@ fn manage_replicas(
     }
     let mut outcome = Ok(());
     for pod in pods_to_delete(cx, replica_set, pods, surplus) {
-        let deleted = delete_pod(cx, replica_set, &pod);
+        let deleted = pod_control::delete_pod(cx, replica_set, &pod);
         outcome = outcome.and(deleted);
     }
     outcome
@@ -210,54 +206,7 @@ fn create_pod(
     let namespace = replica_set.metadata.namespace.as_deref().unwrap_or_default();
     let template = replica_set.spec.template.as_ref();
     let Some(template) = template else { return Ok(()) };
-    let pod = pod_template::pod_of(template, owner, namespace);
-    if pod.metadata.labels.as_ref().is_none_or(std::collections::BTreeMap::is_empty) {
-        return Err(Error::Other("unable to create pods, no labels".to_string()));
-    }
-    match cx.create(namespace, pod) {
-        Ok(pod) => {
-            let name = pod.metadata.name.as_deref().unwrap_or_default();
-            let message = format!("Created pod: {name}");
-            cx.event(replica_set, EventType::Normal, "SuccessfulCreate", &message);
-            Ok(())
-        }
-        // Nothing can be created in a namespace that goes away: there is nothing to do.
-        Err(status) if is_namespace_terminating(&status) => Ok(()),
-        Err(status) => {
-            let message = format!("Error creating: {status}");
-            cx.event(replica_set, EventType::Warning, "FailedCreate", &message);
-            Err(status.into())
-        }
-    }
-}
-
-fn delete_pod(
-    cx: &mut SyncContext<'_, '_>,
-    replica_set: &ReplicaSet,
-    pod: &Pod,
-) -> Result<(), Error> {
-    let key = Key::of(&pod.metadata);
-    // The cache may show a pod whose name has a successor already.
-    let options = DeleteOptions { uid: pod.metadata.uid.clone(), ..DeleteOptions::default() };
-    match cx.delete::<Pod>(&key, options) {
-        Ok(()) => {
-            let message = format!("Deleted pod: {}", key.name);
-            cx.event(replica_set, EventType::Normal, "SuccessfulDelete", &message);
-            Ok(())
-        }
-        Err(status) if is_not_found(&status) => Ok(()),
-        Err(status) => failed_delete(cx, replica_set, status),
-    }
-}
-
-fn failed_delete(
-    cx: &mut SyncContext<'_, '_>,
-    replica_set: &ReplicaSet,
-    status: Status,
-) -> Result<(), Error> {
-    let message = format!("Error deleting: {status}");
-    cx.event(replica_set, EventType::Warning, "FailedDelete", &message);
-    Err(status.into())
+    pod_control::create_pod(cx, replica_set, pod_template::pod_of(template, owner, namespace))
 }
 
 /// The pods to delete: those that are least worth keeping come first.
@@ -295,30 +244,4 @@ fn related_pods_per_node(
         }
     }
     per_node
-}
-
-/// Calls `create` that many times in batches that double as long as everything succeeds: what
-/// fails for all pods for the same reason shall not be tried for each. Returns how many
-/// succeeded and the first error.
-fn slow_start_batch(
-    count: usize,
-    mut create: impl FnMut() -> Result<(), Error>,
-) -> (usize, Result<(), Error>) {
-    let (mut remaining, mut successes) = (count, 0);
-    let mut batch = remaining.min(SLOW_START_INITIAL_BATCH_SIZE);
-    while batch > 0 {
-        let mut outcome = Ok(());
-        for _ in 0..batch {
-            match create() {
-                Ok(()) => successes += 1,
-                Err(error) => outcome = outcome.and(Err(error)),
-            }
-        }
-        if outcome.is_err() {
-            return (successes, outcome);
-        }
-        remaining -= batch;
-        batch = remaining.min(2 * batch);
-    }
-    (successes, Ok(()))
 }

@@ -2,8 +2,8 @@ use api::openapi::api::apps::v1::ReplicaSet;
 use api::openapi::api::core::v1::Pod;
 use component_helpers::controller_ref::{controller_of, is_controlled_by};
 
-use super::slow_start_batch;
 use crate::Error;
+use crate::pod_control::slow_start_batch;
 use crate::testing::{NAMESPACE, World, labels, pod, replica_set};
 
 fn uid(replica_set: &ReplicaSet) -> &str {
