@@ -75,11 +75,19 @@ impl MatchingGroups {
         self.sum(groups, matches, |group| group.pods - group.terminating)
     }
 
-    /// The same for groups that have been looked at.
+    /// Remembers whether the pods of this pod's group are selected.
+    pub fn know(&mut self, pod: &PodInfo, matches: bool) {
+        self.0.insert(pod.group(), matches);
+    }
+
+    /// The same without the pods that were told to end; nothing more is remembered.
     #[must_use]
-    pub fn known_staying(&self, groups: &PodGroups) -> i64 {
-        let matching = groups.0.iter().filter(|group| self.0.get(&group.id) == Some(&true));
-        matching.map(|group| group.pods - group.terminating).sum()
+    pub fn known_staying(&self, groups: &PodGroups, matches: impl Fn(&Pod) -> bool) -> i64 {
+        let is_matching = |group: &&Group| match self.0.get(&group.id) {
+            Some(known) => *known,
+            None => matches(&group.pod),
+        };
+        groups.0.iter().filter(is_matching).map(|group| group.pods - group.terminating).sum()
     }
 
     fn sum(

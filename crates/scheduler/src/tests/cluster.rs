@@ -6,6 +6,7 @@ use api::openapi::api::core::v1::{
     Container, Event, Node, NodeSpec, NodeStatus, Pod, PodCondition, PodSpec, ResourceRequirements,
     Taint,
 };
+use api::openapi::api::scheduling::v1::PriorityClass;
 use api::openapi::apimachinery::pkg::api::resource::Quantity;
 use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use apiserver::{DeleteOptions, ListOptions};
@@ -77,6 +78,9 @@ impl Cluster {
     pub fn new(nodes: Vec<Node>) -> Self {
         let mut api = TestCluster::new();
         api.create_namespace("default");
+        for class in api::priority::system_classes() {
+            api.api::<PriorityClass>("").create(class).expect("created");
+        }
         let mut cluster = Cluster { api, scheduler: Scheduler::new() };
         nodes.into_iter().for_each(|node| cluster.add_node(node));
         cluster

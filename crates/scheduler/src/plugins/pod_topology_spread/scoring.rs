@@ -5,6 +5,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use api::openapi::api::core::v1::Pod;
+
 use super::PodTopologySpread;
 use super::common::{
     Constraint, SCHEDULE_ANYWAY, constraints_of, default_constraints, has_own_constraints,
@@ -59,29 +61,29 @@ impl Spread {
         Spread { constraint, counts, is_known, weight: normalizing_weight(domains), groups }
     }
 
-    /// Counts the pods of the domains, or of the nodes to be scored if every node is one.
-    fn count(&mut self, pod: &PodInfo, scored: &[&NodeInfo], counted: &[&NodeInfo]) {
-        let selector = &self.constraint.selector;
-        let is_spread = |other: &api::openapi::api::core::v1::Pod| {
-            other.metadata.namespace == pod.pod.metadata.namespace
-                && selector.matches_meta(&other.metadata)
-        };
+    /// Whether a pod is among those that are spread, for a pod of that namespace.
+    fn selects(&self, namespace: Option<&str>, other: &Pod) -> bool {
+        other.metadata.namespace.as_deref() == namespace
+            && self.constraint.selector.matches_meta(&other.metadata)
+    }
+
+    /// Counts the pods of the domains. If every node is one, that is left until the node is
+    /// scored; most pods there are like the one that is to be placed.
+    fn count(&mut self, pod: &PodInfo, counted: &[&NodeInfo]) {
+        let namespace = pod.pod.metadata.namespace.as_deref();
+        let mut groups = MatchingGroups::default();
+        groups.know(pod, self.selects(namespace, &pod.pod));
+        let mut counts = std::mem::take(&mut self.counts);
         let key = &self.constraint.topology_key;
-        if *key == TopologyKey::Hostname {
-            // What is found out about the groups is all that the score needs.
-            for node in scored {
-                self.groups.count_staying(&node.groups, is_spread);
-            }
-            return;
-        }
-        if !self.is_known {
-            return;
-        }
-        for node in counted.iter().filter(|node| self.constraint.includes(pod, node)) {
-            if let Some(count) = self.counts.get_mut(node.place(key).unwrap_or_default()) {
-                *count += self.groups.count_staying(&node.groups, is_spread);
+        if *key != TopologyKey::Hostname && self.is_known {
+            for node in counted.iter().filter(|node| self.constraint.includes(pod, node)) {
+                if let Some(count) = counts.get_mut(node.place(key).unwrap_or_default()) {
+                    *count +=
+                        groups.count_staying(&node.groups, |other| self.selects(namespace, other));
+                }
             }
         }
+        (self.counts, self.groups) = (counts, groups);
     }
 }
 
@@ -116,7 +118,7 @@ impl PreScorePlugin for PodTopologySpread {
         let counted: Vec<&NodeInfo> = all.filter(|node| is_counted(node)).collect();
         let spread = |constraint| {
             let mut spread = Spread::new(constraint, &scored);
-            spread.count(pod, &scored, &counted);
+            spread.count(pod, &counted);
             spread
         };
         let spreads = constraints.clone().into_iter().map(spread).collect();
@@ -127,17 +129,18 @@ impl PreScorePlugin for PodTopologySpread {
 
 impl ScorePlugin for PodTopologySpread {
     /// How many pods are in the node's domains already: fewer is better.
-    fn score(&self, state: &CycleState, _pod: &PodInfo, node: &NodeInfo) -> i64 {
+    fn score(&self, state: &CycleState, pod: &PodInfo, node: &NodeInfo) -> i64 {
         let Some(state) = state.read::<PreScoreState>(PRE_SCORE_STATE) else { return 0 };
         if state.ignored.contains(&node.name) {
             return 0;
         }
+        let namespace = pod.pod.metadata.namespace.as_deref();
         let mut score = 0.0;
         for spread in state.spreads.iter().filter(|spread| spread.is_known) {
             let Spread { constraint, counts, weight, groups, .. } = spread;
             let Some(value) = node.place(&constraint.topology_key) else { continue };
             let count = if constraint.topology_key == TopologyKey::Hostname {
-                groups.known_staying(&node.groups)
+                groups.known_staying(&node.groups, |other| spread.selects(namespace, other))
             } else {
                 counts.get(value).copied().unwrap_or(0)
             };
