@@ -10,6 +10,7 @@ mod controller;
 pub mod daemon;
 pub mod deployment;
 pub mod endpoint_slice;
+pub mod endpoint_slice_mirroring;
 pub mod endpoints;
 pub mod garbage_collector;
 mod informers;

@@ -8,6 +8,7 @@ use crate::SharedInformers;
 use crate::daemon::DaemonSetController;
 use crate::deployment::DeploymentController;
 use crate::endpoint_slice::EndpointSliceController;
+use crate::endpoint_slice_mirroring::EndpointSliceMirroringController;
 use crate::endpoints::EndpointsController;
 use crate::garbage_collector::GarbageCollector;
 use crate::namespace::NamespaceController;
@@ -64,6 +65,7 @@ controllers! {
     daemon: DaemonSetController,
     endpoints: EndpointsController,
     endpoint_slice: EndpointSliceController,
+    endpoint_slice_mirroring: EndpointSliceMirroringController,
     pod_garbage_collector: PodGarbageCollector,
     garbage_collector: GarbageCollector,
 }

@@ -15,7 +15,7 @@ const LABEL_ZONE: &str = "topology.kubernetes.io/zone";
 
 /// What tells one endpoint from another: the rest is changed in place. Upstream: hashEndpoint.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct EndpointKey {
+pub(crate) struct EndpointKey {
     addresses: Vec<String>,
     hostname: String,
     namespace: String,
@@ -23,7 +23,7 @@ pub(super) struct EndpointKey {
 }
 
 impl EndpointKey {
-    pub(super) fn of(endpoint: &Endpoint) -> Self {
+    pub(crate) fn of(endpoint: &Endpoint) -> Self {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let target = endpoint.target_ref.as_ref();
         let mut addresses = endpoint.addresses.clone();
@@ -38,7 +38,7 @@ impl EndpointKey {
 }
 
 /// Whether two endpoints of the same key are equal. Upstream: EndpointsEqualBeyondHash.
-pub(super) fn equal_beyond_key(a: &Endpoint, b: &Endpoint) -> bool {
+pub(crate) fn equal_beyond_key(a: &Endpoint, b: &Endpoint) -> bool {
     let reference = |endpoint: &Endpoint| {
         endpoint
             .target_ref
@@ -55,10 +55,10 @@ type PortParts = (Option<String>, Option<i32>, Option<String>, Option<String>);
 
 /// A set of ports, whatever the order of its ports: what slices are told apart by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Ports(Vec<PortParts>);
+pub(crate) struct Ports(Vec<PortParts>);
 
 impl Ports {
-    pub(super) fn of(ports: Option<&Vec<EndpointPort>>) -> Self {
+    pub(crate) fn of(ports: Option<&Vec<EndpointPort>>) -> Self {
         let parts = |port: &EndpointPort| {
             let EndpointPort { name, port, protocol, app_protocol } = port.clone();
             (name, port, protocol, app_protocol)

@@ -24,7 +24,7 @@ use crate::refusal::{is_namespace_terminating, is_not_found};
 use crate::service_pods::{Trigger, belongs, selected_pods, selects, services_to_update};
 use crate::{Action, Change, Controller, Enqueue, Error, SharedInformers, SyncContext, Watch};
 
-mod endpoint;
+pub(crate) mod endpoint;
 mod hints;
 pub(crate) mod labels;
 mod reconcile;
