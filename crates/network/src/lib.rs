@@ -8,20 +8,28 @@
 
 mod address;
 mod cni;
+mod conntrack;
 mod machine;
 mod namespace;
+mod netfilter;
 mod packet;
 mod path;
 mod payload;
 mod record;
 mod socket;
 mod sockets;
+mod tables;
 mod tcp;
 
 pub use address::{Cidr, MacAddress};
 pub use cni::{FlannelBackend, RemoteNode};
+pub use conntrack::FlowView;
 pub use machine::{Machine, MachineOptions};
 pub use namespace::Route;
+pub use netfilter::{
+    AddressType, Is, Match, Operation, Recent, RejectWith, RestoreError, Rule, States, TableName,
+    TableUpdate, Target,
+};
 pub use packet::{Frame, Ipv4Packet, TcpFlags, Transport};
 pub use payload::{DnsMessage, DnsQuestion, DnsRecord, HttpRequest, HttpResponse, Payload};
 pub use socket::{

@@ -10,6 +10,7 @@ use trace::Trace;
 
 use crate::cni::AddressPool;
 use crate::namespace::{DeviceIndex, DeviceKind, ETHERNET, Namespace, keep};
+use crate::netfilter::Netfilter;
 use crate::path::{Journey, Stage};
 use crate::record::{Detail, Records};
 use crate::sockets::{SocketTable, Timer};
@@ -69,6 +70,9 @@ pub struct Machine {
     pub(crate) address: Cidr,
     pub(crate) host: Namespace,
     pub(crate) pods: OrdMap<NamespaceId, Namespace>,
+    /// The tables of the namespaces that have any.
+    pub(crate) host_filter: Option<Arc<Netfilter>>,
+    pub(crate) pod_filters: OrdMap<NamespaceId, Arc<Netfilter>>,
     next_namespace: u64,
     next_packet: u64,
     pub(crate) sockets: SocketTable,
@@ -101,6 +105,8 @@ impl Machine {
             address,
             host,
             pods: OrdMap::new(),
+            host_filter: None,
+            pod_filters: OrdMap::new(),
             next_namespace: 1,
             // Packets of different machines have different numbers.
             next_packet: u64::from(u32::from(address.address)) << 32,

@@ -3,10 +3,15 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
+use std::sync::Arc;
+
 use sim::Time;
 use trace::Verdict;
 
+use crate::conntrack::{Track, set_destination};
+
 use crate::namespace::{DeviceIndex, DeviceKind, Forwarding, Hop, LOOPBACK, Namespace, Neighbour};
+use crate::netfilter::{By, Environment, Hook, Netfilter, Outcome, RejectWith};
 use crate::packet::{TIME_EXCEEDED, UNREACHABLE};
 use crate::{Frame, Ipv4Packet, MacAddress, Machine, NamespaceId, Payload, Transport};
 
@@ -21,17 +26,34 @@ pub(crate) struct Journey {
     pub(crate) packet: Ipv4Packet,
     /// The device of the present namespace that it came in by.
     pub(crate) input: Option<DeviceIndex>,
+    /// What the present namespace knows of its connection.
+    track: Track,
     /// Where it began: the address of its namespace, or `None` for the cable.
     from: Option<Ipv4Addr>,
 }
 
 impl Journey {
     pub(crate) fn from_cable(packet: Ipv4Packet) -> Self {
-        Journey { packet, input: None, from: None }
+        Journey { packet, input: None, track: Track::Unseen, from: None }
+    }
+
+    /// The packet as its sender knows it: rewriting that no connection remembers yet is undone.
+    fn as_sent(&self) -> Ipv4Packet {
+        let mut packet = self.packet.clone();
+        if let Track::New(flow) = &self.track {
+            set_destination(&mut packet, flow.original.destination());
+        }
+        packet
+    }
+
+    /// It enters another namespace, which knows nothing of it.
+    fn enter(&mut self) {
+        self.packet.mark = 0;
+        self.track = Track::Unseen;
     }
 
     pub(crate) fn local(packet: Ipv4Packet) -> Self {
-        Journey { from: Some(packet.source), packet, input: None }
+        Journey { from: Some(packet.source), packet, input: None, track: Track::Unseen }
     }
 }
 
@@ -66,7 +88,9 @@ impl Machine {
                     self.arrive(namespace, device, &mut journey, now)
                 }
                 Stage::Leave(namespace, hop) => self.leave(namespace, hop, &mut journey, now),
-                Stage::Switch(bridge, port, to) => self.switch(bridge, port, to, &mut journey),
+                Stage::Switch(bridge, port, to) => {
+                    self.switch((bridge, port), to, &mut journey, now)
+                }
                 Stage::Gone => return,
             };
         }
@@ -112,14 +136,23 @@ impl Machine {
     fn output(&mut self, namespace: NamespaceId, journey: &mut Journey, now: Time) -> Stage {
         let to = journey.packet.destination;
         let Some(hop) = self.namespace(namespace).and_then(|known| known.route(to)) else {
-            self.drop_packet(namespace, None, journey, "no route");
-            self.icmp_error(namespace, &journey.packet, (UNREACHABLE, 0), now);
-            return Stage::Gone;
+            return self.refuse(namespace, None, journey, (UNREACHABLE, 0), "no route", now);
         };
         self.hop(namespace, Some(hop.device), &journey.packet, Verdict::Sent, |known| {
             known.route_text(to)
         });
-        Stage::Leave(namespace, hop)
+        let mark = journey.packet.mark;
+        if let Some(stage) = self.ask(namespace, Hook::Output, Some(hop), journey, now) {
+            return stage;
+        }
+        if journey.packet.destination == to && journey.packet.mark == mark {
+            return Stage::Leave(namespace, hop);
+        }
+        let to = journey.packet.destination;
+        match self.namespace(namespace).and_then(|known| known.route(to)) {
+            Some(hop) => Stage::Leave(namespace, hop),
+            None => self.refuse(namespace, None, journey, (UNREACHABLE, 0), "no route", now),
+        }
     }
 
     fn arrive(
@@ -130,6 +163,20 @@ impl Machine {
         now: Time,
     ) -> Stage {
         journey.input = Some(device);
+        if let Some(stage) = self.ask(namespace, Hook::Prerouting, None, journey, now) {
+            return stage;
+        }
+        self.routed(namespace, device, journey, now)
+    }
+
+    /// Whether it is for this namespace or another.
+    fn routed(
+        &mut self,
+        namespace: NamespaceId,
+        device: DeviceIndex,
+        journey: &mut Journey,
+        now: Time,
+    ) -> Stage {
         let to = journey.packet.destination;
         let Some(known) = self.namespace(namespace) else { return Stage::Gone };
         if to.is_loopback() && device != LOOPBACK && !known.route_localnet {
@@ -148,6 +195,9 @@ impl Machine {
         journey: &mut Journey,
         now: Time,
     ) -> Stage {
+        if let Some(stage) = self.ask(namespace, Hook::Input, None, journey, now) {
+            return stage;
+        }
         let packet = &mut journey.packet;
         if packet.transport.ports().1 == VXLAN_PORT
             && let Some(frame) = packet.encapsulated.take()
@@ -181,6 +231,7 @@ impl Machine {
             return self.drop_packet(namespace, None, journey, "no such tunnel");
         };
         journey.packet = frame.packet;
+        journey.enter();
         self.hop(namespace, Some(tunnel), &journey.packet, Verdict::Forwarded, |_| {
             Some("decapsulated".to_string())
         });
@@ -199,20 +250,21 @@ impl Machine {
             return self.drop_packet(namespace, Some(device), journey, "not for this address");
         }
         if journey.packet.time_to_live <= 1 {
-            self.drop_packet(namespace, Some(device), journey, "time to live exceeded");
-            self.icmp_error(namespace, &journey.packet, (TIME_EXCEEDED, 0), now);
-            return Stage::Gone;
+            let why = "time to live exceeded";
+            return self.refuse(namespace, Some(device), journey, (TIME_EXCEEDED, 0), why, now);
         }
         let to = journey.packet.destination;
         let Some(hop) = self.host.route(to) else {
-            self.drop_packet(namespace, Some(device), journey, "no route");
-            self.icmp_error(namespace, &journey.packet, (UNREACHABLE, 0), now);
-            return Stage::Gone;
+            let why = "no route";
+            return self.refuse(namespace, Some(device), journey, (UNREACHABLE, 0), why, now);
         };
         journey.packet.time_to_live -= 1;
         self.hop(namespace, Some(hop.device), &journey.packet, Verdict::Forwarded, |known| {
             known.route_text(to)
         });
+        if let Some(stage) = self.ask(namespace, Hook::Forward, Some(hop), journey, now) {
+            return stage;
+        }
         Stage::Leave(namespace, hop)
     }
 
@@ -223,6 +275,9 @@ impl Machine {
         journey: &mut Journey,
         now: Time,
     ) -> Stage {
+        if let Some(stage) = self.ask(namespace, Hook::Postrouting, Some(hop), journey, now) {
+            return stage;
+        }
         let Some(device) = self.namespace(namespace).and_then(|known| known.device(hop.device))
         else {
             return self.drop_packet(namespace, None, journey, "no such device");
@@ -250,7 +305,7 @@ impl Machine {
                 Stage::Gone
             }
             DeviceKind::Veth { peer: (other, end) } => {
-                journey.packet.mark = 0;
+                journey.enter();
                 let master = self.namespace(other).and_then(|known| known.device(end)?.master);
                 match master {
                     Some(bridge) => {
@@ -299,19 +354,40 @@ impl Machine {
         let frame = Frame { source: own, destination: station, packet: inner };
         journey.packet = Ipv4Packet { id, encapsulated: Some(Box::new(frame)), ..outer };
         journey.input = None;
+        journey.track = Track::Unseen;
         Stage::Output(namespace)
     }
 
-    /// A frame that a port of a bridge received.
+    /// A frame that a port of a bridge received. What is switched is shown to netfilter as well
+    /// (`net.bridge.bridge-nf-call-iptables`), or answers from a pod on the same bridge would
+    /// never be rewritten.
     fn switch(
         &mut self,
-        bridge: DeviceIndex,
-        port: DeviceIndex,
+        (bridge, port): (DeviceIndex, DeviceIndex),
         to: MacAddress,
         journey: &mut Journey,
+        now: Time,
     ) -> Stage {
+        let host = NamespaceId::HOST;
         if self.host.device(bridge).is_some_and(|device| device.mac == to) {
-            return Stage::Arrive(NamespaceId::HOST, bridge);
+            return Stage::Arrive(host, bridge);
+        }
+        if self.host_filter.is_some() {
+            journey.input = Some(bridge);
+            let before = journey.packet.destination;
+            if let Some(stage) = self.ask(host, Hook::Prerouting, None, journey, now) {
+                return stage;
+            }
+            if journey.packet.destination != before {
+                return self.routed(host, bridge, journey, now);
+            }
+            let source = self.host.address_on(bridge).unwrap_or(self.address.address);
+            let hop = Hop { device: bridge, next: before, source };
+            for hook in [Hook::Forward, Hook::Postrouting] {
+                if let Some(stage) = self.ask(host, hook, Some(hop), journey, now) {
+                    return stage;
+                }
+            }
         }
         self.by_port(bridge, Some(port), to, journey)
     }
@@ -345,7 +421,7 @@ impl Machine {
             });
         }
         self.learn(bridge, to, port);
-        journey.packet.mark = 0;
+        journey.enter();
         Stage::Arrive(namespace, device)
     }
 
@@ -389,11 +465,11 @@ impl Machine {
             DeviceKind::Cable => return Some(MacAddress::of(next)),
             DeviceKind::Veth { peer: (other, end) } => {
                 match self.namespace(other)?.device(end)?.master {
-                    Some(bridge) => self.ask_on_bridge(bridge, next)?,
-                    None => self.ask(other, end, next)?,
+                    Some(bridge) => self.who_has_on_bridge(bridge, next)?,
+                    None => self.who_has(other, end, next)?,
                 }
             }
-            DeviceKind::Bridge => self.ask_on_bridge(device, next)?,
+            DeviceKind::Bridge => self.who_has_on_bridge(device, next)?,
             DeviceKind::Loopback | DeviceKind::Vxlan { .. } => return None,
         };
         self.hop(namespace, Some(device), packet, Verdict::Sent, |_| {
@@ -404,28 +480,165 @@ impl Machine {
         Some(mac)
     }
 
-    fn ask(
+    fn who_has(
         &self,
         namespace: NamespaceId,
         device: DeviceIndex,
-        for_: Ipv4Addr,
+        address: Ipv4Addr,
     ) -> Option<MacAddress> {
         let known = self.namespace(namespace)?;
-        known.is_local(for_).then(|| known.device(device).map(|device| device.mac))?
+        known.is_local(address).then(|| known.device(device).map(|device| device.mac))?
     }
 
-    fn ask_on_bridge(&mut self, bridge: DeviceIndex, for_: Ipv4Addr) -> Option<MacAddress> {
-        if let Some(mac) = self.ask(NamespaceId::HOST, bridge, for_) {
+    fn who_has_on_bridge(&mut self, bridge: DeviceIndex, address: Ipv4Addr) -> Option<MacAddress> {
+        if let Some(mac) = self.who_has(NamespaceId::HOST, bridge, address) {
             return Some(mac);
         }
-        let port = self.find_port(bridge, |known, _| known.is_local(for_))?;
+        let port = self.find_port(bridge, |known, _| known.is_local(address))?;
         let DeviceKind::Veth { peer: (namespace, end) } = self.host.device(port)?.kind else {
             return None;
         };
-        let mac = self.ask(namespace, end, for_)?;
+        let mac = self.who_has(namespace, end, address)?;
         // The reply crosses the bridge, which learns from it.
         self.learn(bridge, mac, port);
         Some(mac)
+    }
+
+    /// Asks netfilter; what comes next if the packet does not pass.
+    fn ask(
+        &mut self,
+        namespace: NamespaceId,
+        hook: Hook,
+        out: Option<Hop>,
+        journey: &mut Journey,
+        now: Time,
+    ) -> Option<Stage> {
+        let (filter, known) = if namespace == NamespaceId::HOST {
+            (self.host_filter.as_mut()?, &self.host)
+        } else if self.pod_filters.is_empty() {
+            return None;
+        } else {
+            (self.pod_filters.get_mut(&namespace)?, self.pods.get(&namespace)?)
+        };
+        let name = |device: DeviceIndex| known.device(device).map(|device| &*device.name);
+        let environment = Environment {
+            namespace: known,
+            input: journey.input.and_then(name),
+            output: out.and_then(|hop| name(hop.device)),
+            masquerade: out
+                .and_then(|hop| known.address_on(hop.device).or(Some(hop.source)))
+                .unwrap_or(self.address.address),
+            now,
+        };
+        let before = (journey.packet.from(), journey.packet.to());
+        let (outcome, by) = Arc::make_mut(filter).run(
+            hook,
+            &mut journey.packet,
+            &mut journey.track,
+            &environment,
+            &mut self.stream,
+        );
+        let device = out.map(|hop| hop.device).or(journey.input);
+        if self.records.hops() && (journey.packet.from(), journey.packet.to()) != before {
+            let rule =
+                by.map_or_else(|| "conntrack".to_string(), |by| self.rule_text(namespace, by));
+            self.hop(namespace, device, &journey.packet, Verdict::Natted, |_| Some(rule));
+        }
+        match outcome {
+            Outcome::Pass => None,
+            Outcome::Drop(by) => {
+                let rule = by.filter(|_| self.records.hops());
+                let rule = rule.map(|by| self.rule_text(namespace, by)).unwrap_or_default();
+                Some(self.drop_packet(namespace, device, journey, &rule))
+            }
+            Outcome::Full => Some(self.drop_packet(
+                namespace,
+                device,
+                journey,
+                "nf_conntrack: table full, dropping packet",
+            )),
+            Outcome::Reject(with, by) => {
+                Some(self.reject(namespace, (device, with, by), journey, now))
+            }
+        }
+    }
+
+    fn rule_text(&self, namespace: NamespaceId, (table, chain, rule): By) -> String {
+        let filter = self.filter(namespace);
+        filter.map(|filter| filter.table(table).text(chain, rule)).unwrap_or_default()
+    }
+
+    /// The tables of a namespace, if it has any.
+    pub(crate) fn filter(&self, namespace: NamespaceId) -> Option<&Netfilter> {
+        let filter = match namespace {
+            NamespaceId::HOST => self.host_filter.as_ref(),
+            pod => self.pod_filters.get(&pod),
+        };
+        filter.map(|filter| &**filter)
+    }
+
+    /// The tables of a namespace, made if it has none.
+    pub(crate) fn filter_mut(&mut self, namespace: NamespaceId) -> &mut Netfilter {
+        let new = || Arc::new(Netfilter::new());
+        let filter = match namespace {
+            NamespaceId::HOST => self.host_filter.get_or_insert_with(new),
+            pod => self.pod_filters.entry(pod).or_insert_with(new),
+        };
+        Arc::make_mut(filter)
+    }
+
+    fn reject(
+        &mut self,
+        namespace: NamespaceId,
+        (device, with, by): (Option<DeviceIndex>, RejectWith, By),
+        journey: &Journey,
+        now: Time,
+    ) -> Stage {
+        let rule = self.records.hops().then(|| self.rule_text(namespace, by));
+        self.hop(namespace, device, &journey.packet, Verdict::Rejected, |_| rule);
+        let to = self.namespace(namespace).and_then(Namespace::first_address);
+        self.records.way(&journey.packet, (journey.from, to), Verdict::Rejected);
+        match with.code() {
+            Some(code) => {
+                let sent = journey.as_sent();
+                self.icmp_error(namespace, &sent, (UNREACHABLE, code), now);
+            }
+            None => self.send_reset(namespace, &journey.as_sent(), now),
+        }
+        Stage::Gone
+    }
+
+    fn send_reset(&mut self, namespace: NamespaceId, about: &Ipv4Packet, now: Time) {
+        let Transport::Tcp { source, destination, sequence, flags, .. } = about.transport else {
+            return;
+        };
+        if flags.rst {
+            return;
+        }
+        let transport = Transport::Tcp {
+            source: destination,
+            destination: source,
+            flags: crate::TcpFlags { rst: true, ack: true, ..crate::TcpFlags::default() },
+            sequence: 0,
+            acknowledgement: sequence + 1,
+        };
+        let reset = self.new_packet(about.to(), about.from(), transport, Payload::Empty);
+        self.send_packet(namespace, reset, now);
+    }
+
+    /// Drops a packet and tells its sender why.
+    fn refuse(
+        &mut self,
+        namespace: NamespaceId,
+        device: Option<DeviceIndex>,
+        journey: &Journey,
+        error: (u8, u8),
+        why: &str,
+        now: Time,
+    ) -> Stage {
+        self.drop_packet(namespace, device, journey, why);
+        self.icmp_error(namespace, &journey.as_sent(), error, now);
+        Stage::Gone
     }
 
     /// Tells the sender of a packet what became of it.

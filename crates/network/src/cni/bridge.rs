@@ -137,6 +137,7 @@ impl Machine {
         self.history.note(14, namespace.0);
         let _ = now;
         let Some(pod) = self.pods.remove(&namespace) else { return };
+        self.pod_filters.remove(&namespace);
         for socket in self.sockets.of_namespace(namespace) {
             self.sockets.remove(socket);
             self.untell(|ready| ready.socket == socket);

@@ -1,6 +1,7 @@
 //! Machines on a cable, and what sockets on them see.
 
 mod path;
+pub(crate) mod services;
 mod tcp;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -9,8 +10,8 @@ use sim::{Duration, Time};
 use trace::{Trace, What};
 
 use crate::{
-    FlannelBackend, Frame, Machine, MachineOptions, NamespaceId, Owner, Payload, Ready, RemoteNode,
-    SocketError, SocketEvent, SocketId, Sockets, TransportProtocol,
+    Cidr, FlannelBackend, Frame, Machine, MachineOptions, NamespaceId, Owner, Payload, Ready,
+    RemoteNode, SocketError, SocketEvent, SocketId, Sockets, TransportProtocol,
 };
 
 /// How long a frame is on the cable.
