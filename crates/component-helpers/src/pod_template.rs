@@ -20,19 +20,51 @@ pub fn labels(template: &PodTemplateSpec) -> Option<&BTreeMap<String, String>> {
 /// Whether two templates make the same pods, the label of the hash aside.
 #[must_use]
 pub fn equal_ignoring_hash(one: &PodTemplateSpec, other: &PodTemplateSpec) -> bool {
-    if one.spec != other.spec {
-        return false;
-    }
-    let strip = |template: &PodTemplateSpec| {
-        let mut meta = template.metadata.clone().unwrap_or_default();
-        if let Some(labels) = &mut meta.labels {
-            labels.remove(POD_TEMPLATE_HASH);
-        }
-        meta.labels = meta.labels.filter(|labels| !labels.is_empty());
-        meta.annotations = meta.annotations.filter(|annotations| !annotations.is_empty());
-        meta
+    let labels_of = |template| {
+        labels(template).into_iter().flatten().filter(|(key, _)| key.as_str() != POD_TEMPLATE_HASH)
     };
-    strip(one) == strip(other)
+    let none = ObjectMeta::default();
+    let one_meta = one.metadata.as_ref().unwrap_or(&none);
+    let other_meta = other.metadata.as_ref().unwrap_or(&none);
+    let (one_notes, other_notes) = (&one_meta.annotations, &other_meta.annotations);
+    labels_of(one).eq(labels_of(other))
+        && one_notes.iter().flatten().eq(other_notes.iter().flatten())
+        && is_alike(one_meta, other_meta)
+        && one.spec == other.spec
+}
+
+/// Whether two metadata are the same, labels and annotations aside.
+fn is_alike(one: &ObjectMeta, other: &ObjectMeta) -> bool {
+    let ObjectMeta {
+        annotations: _,
+        labels: _,
+        creation_timestamp,
+        deletion_grace_period_seconds,
+        deletion_timestamp,
+        finalizers,
+        generate_name,
+        generation,
+        managed_fields,
+        name,
+        namespace,
+        owner_references,
+        resource_version,
+        self_link,
+        uid,
+    } = one;
+    *creation_timestamp == other.creation_timestamp
+        && *deletion_grace_period_seconds == other.deletion_grace_period_seconds
+        && *deletion_timestamp == other.deletion_timestamp
+        && *finalizers == other.finalizers
+        && *generate_name == other.generate_name
+        && *generation == other.generation
+        && *managed_fields == other.managed_fields
+        && *name == other.name
+        && *namespace == other.namespace
+        && *owner_references == other.owner_references
+        && *resource_version == other.resource_version
+        && *self_link == other.self_link
+        && *uid == other.uid
 }
 
 /// The hash of a template, as the label carries it. A collision changes the count and with it

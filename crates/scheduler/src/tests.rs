@@ -5,3 +5,4 @@ mod explain;
 mod placement;
 mod preemption;
 mod scale;
+mod spreading;
