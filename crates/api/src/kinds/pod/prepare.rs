@@ -135,6 +135,10 @@ pub(super) fn keep_observed_generations(new: &mut Pod, old: &Pod) {
     if new.observed_generation.unwrap_or_default() == 0 {
         new.observed_generation = old.observed_generation;
     }
+    let lacks = |generation: Option<i64>| generation.unwrap_or_default() == 0;
+    if !new.conditions.iter().flatten().any(|condition| lacks(condition.observed_generation)) {
+        return;
+    }
     let mut generations: BTreeMap<&str, Vec<Option<i64>>> = BTreeMap::new();
     for condition in old.conditions.iter().flatten() {
         generations.entry(&condition.type_).or_default().push(condition.observed_generation);
@@ -145,7 +149,7 @@ pub(super) fn keep_observed_generations(new: &mut Pod, old: &Pod) {
             continue;
         }
         let generation = list.remove(0);
-        if condition.observed_generation.unwrap_or_default() == 0 {
+        if lacks(condition.observed_generation) {
             condition.observed_generation = generation;
         }
     }
