@@ -5,6 +5,7 @@ use runtime::{
 };
 use sim::{Digest, Duration};
 
+use crate::apps::boutique;
 use crate::tags::Tags;
 use crate::userland::Lookup;
 use crate::{all, official, server, userland};
@@ -55,7 +56,8 @@ const REFUSED_AFTER: Duration = Duration::from_millis(900);
 const UNRESOLVED_AFTER: Duration = Duration::from_millis(150);
 
 fn definition(repository: &str) -> Option<&'static ImageDefinition> {
-    all().iter().copied().find(|definition| definition.repository == repository)
+    let listed = all().iter().copied().find(|definition| definition.repository == repository);
+    listed.or_else(|| boutique::definition(repository))
 }
 
 /// 64 hexadecimal digits that stand for the content of an image.

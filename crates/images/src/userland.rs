@@ -58,11 +58,11 @@ pub(crate) enum Outcome {
 }
 
 const SHELLS: [&str; 4] = ["sh", "ash", "bash", "dash"];
-const COMMANDS: [&str; 38] = [
-    "[", "basename", "cat", "chmod", "chown", "cp", "date", "dirname", "echo", "env", "false",
-    "grep", "head", "hostname", "id", "kill", "ls", "mkdir", "mv", "nc", "nproc", "nslookup",
-    "ping", "printenv", "printf", "rm", "seq", "sleep", "tail", "telnet", "test", "touch", "true",
-    "uname", "wc", "wget", "whoami", ":",
+const COMMANDS: [&str; 39] = [
+    "[", "awk", "basename", "cat", "chmod", "chown", "cp", "date", "dirname", "echo", "env",
+    "false", "grep", "head", "hostname", "id", "kill", "ls", "mkdir", "mv", "nc", "nproc",
+    "nslookup", "ping", "printenv", "printf", "rm", "seq", "sleep", "tail", "telnet", "test",
+    "touch", "true", "uname", "wc", "wget", "whoami", ":",
 ];
 
 /// The program that a container's command names, if it is a shell or one of the usual commands.
@@ -194,6 +194,7 @@ pub(crate) fn run(
             invocation.out = date(args, io);
             done
         }
+        "awk" => awk(args, invocation, view, io),
         "env" | "printenv" => printenv(args, view, invocation),
         "seq" => {
             invocation.out = seq(args);
@@ -277,6 +278,47 @@ fn printenv(args: &[String], view: &View<'_>, invocation: &mut Invocation) -> Ou
     let values: Vec<&String> = args.iter().filter_map(|name| view.variables.get(name)).collect();
     invocation.out = values.iter().flat_map(|value| [value.as_str(), "\n"]).collect();
     Outcome::Done(i32::from(values.len() < args.len()))
+}
+
+/// `awk` with one rule: `/part/{print $2}`, where a pattern is a part of the line or, after `^`,
+/// its beginning.
+fn awk(args: &[String], invocation: &mut Invocation, view: &View<'_>, io: &Io<'_>) -> Outcome {
+    let Some((program, files)) = args.split_first() else { return Outcome::Done(2) };
+    let (pattern, action) = program.split_once('{').unwrap_or((program, "print}"));
+    let pattern = pattern.trim().trim_matches('/');
+    let words = action.trim_end().trim_end_matches('}').trim();
+    let Some(fields) = words.strip_prefix("print") else {
+        invocation.err = format!("awk: cmd. line:1: Unexpected token: {words}\n");
+        return Outcome::Done(1);
+    };
+    for path in files {
+        let content = io.files.read(&absolute(view.directory, path)).unwrap_or_default();
+        invocation.input.push_str(&String::from_utf8_lossy(content));
+    }
+    for line in invocation.input.lines() {
+        let fits = match pattern.strip_prefix('^') {
+            Some(start) => line.starts_with(start),
+            None => line.contains(pattern),
+        };
+        if !fits || invocation.out.len() > MAX_OUTPUT_BYTES {
+            continue;
+        }
+        let own: Vec<&str> = line.split_ascii_whitespace().collect();
+        let field = |name: &str| match name.trim() {
+            "" | "$0" => line.to_string(),
+            "$NF" => own.last().copied().unwrap_or_default().to_string(),
+            name => match name.strip_prefix('$').and_then(|number| number.parse::<usize>().ok()) {
+                Some(number) => {
+                    own.get(number.wrapping_sub(1)).copied().unwrap_or_default().to_string()
+                }
+                None => name.trim_matches('"').to_string(),
+            },
+        };
+        let values: Vec<String> = fields.split(',').map(field).collect();
+        invocation.out.push_str(&values.join(" "));
+        invocation.out.push('\n');
+    }
+    Outcome::Done(0)
 }
 
 /// At most as much as one command may print.

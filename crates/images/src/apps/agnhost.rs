@@ -100,9 +100,9 @@ fn netexec_site() -> Site {
                 StepFailure::Call(error) => error.go_words(&step.host),
                 StepFailure::Status(response) => response.body.clone(),
             };
-            let url = format!("http://{}:{}{}", step.host, step.port, step.request.path);
+            let url = format!("http://{}:{}{}", step.host, step.port, step.path());
             let why = format!("Get {url:?}: {why}").replace('"', "\\\"");
-            text(200, format!("{{\"errors\":[\"{why}\"]}}"))
+            Some(text(200, format!("{{\"errors\":[\"{why}\"]}}")))
         },
         answered: |body| {
             Some(text(200, format!("{{\"responses\":[\"{}\"]}}", body.escape_default())))
@@ -148,7 +148,12 @@ fn dial(asked: &Asked<'_>) -> Reply {
         headers: BTreeMap::from([header("host", &format!("{host}:{port}"))]),
         body: String::new(),
     };
-    let steps = vec![Step { host, port, request: Arc::new(request) }];
+    let steps = vec![Step {
+        host,
+        port,
+        request: network::Payload::HttpRequest(Arc::new(request)),
+        origin: "",
+    }];
     Reply::Ask { steps, limit: Duration::from_secs(5), then: network::Payload::Empty }
 }
 

@@ -13,6 +13,10 @@ use crate::net::{Arrived, Host, Reply, Service, Step, StepFailure, Tidy, text};
 use crate::tags::Tags;
 
 pub(crate) mod agnhost;
+pub(crate) mod boutique;
+pub(crate) mod database;
+pub(crate) mod redis;
+pub(crate) mod voting;
 pub(crate) mod web;
 
 /// What an image is unless it says otherwise.
@@ -47,7 +51,7 @@ pub(crate) struct Site {
     pub(crate) name: &'static str,
     pub(crate) ports: fn(&mut Io<'_>) -> Result<Vec<u16>, i32>,
     pub(crate) answer: fn(&mut State, &Asked<'_>, &mut Io<'_>) -> Reply,
-    pub(crate) failed: fn(&Step, &StepFailure, &mut Io<'_>) -> Payload,
+    pub(crate) failed: fn(&Step, &StepFailure, &mut Io<'_>) -> Option<Payload>,
     pub(crate) answered: fn(&str) -> Option<Payload>,
     pub(crate) tidy: Tidy,
     pub(crate) state: State,
@@ -95,7 +99,7 @@ pub(crate) const SITE: Site = Site {
     name: "",
     ports: |_| Ok(Vec::new()),
     answer: |_, _, _| Reply::Send(text(404, "404 page not found\n")),
-    failed: |_, _, _| text(502, "Bad Gateway\n"),
+    failed: |_, _, _| Some(text(502, "Bad Gateway\n")),
     answered: |_| None,
     tidy: Tidy { drain: Duration::from_millis(5), code: 0 },
     state: State { started: Time::ZERO, values: BTreeMap::new(), served: 0 },
@@ -151,17 +155,17 @@ impl Service for Site {
         (self.answer)(&mut self.state, &Asked { arrived, request, path, query }, io)
     }
 
-    fn failed(&mut self, step: &Step, failure: &StepFailure, io: &mut Io<'_>) -> Payload {
+    fn failed(&mut self, step: &Step, failure: &StepFailure, io: &mut Io<'_>) -> Option<Payload> {
         (self.failed)(step, failure, io)
     }
 
-    fn answered(
-        &mut self,
-        _step: &Step,
-        response: Arc<network::HttpResponse>,
-        _io: &mut Io<'_>,
-    ) -> Payload {
-        (self.answered)(&response.body).unwrap_or(Payload::HttpResponse(response))
+    fn answered(&mut self, _step: &Step, answer: Payload, _io: &mut Io<'_>) -> Payload {
+        let changed = match &answer {
+            Payload::HttpResponse(response) => (self.answered)(&response.body),
+            Payload::Bytes(bytes) => (self.answered)(&String::from_utf8_lossy(bytes)),
+            _ => None,
+        };
+        changed.unwrap_or(answer)
     }
 
     fn signalled(&mut self, signal: Signal, _io: &mut Io<'_>) -> Option<Tidy> {

@@ -1,9 +1,9 @@
-//! One HTTP exchange from a client's side, as a state machine that a program embeds.
+//! One exchange from a client's side, of HTTP or anything else that answers what it is asked, as a state machine that a program embeds.
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
-use network::{HttpRequest, HttpResponse, Payload, SocketEvent, SocketId};
+use network::{HttpResponse, Payload, SocketEvent, SocketId};
 use runtime::{Io, ProcessEvent, ResolveError};
 use sim::{Digest, Digestible, Duration, Time};
 
@@ -102,21 +102,21 @@ enum Stage {
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
     stage: Stage,
-    request: Arc<HttpRequest>,
+    request: Payload,
     deadline: Option<Time>,
     /// Whether it uses a connection that an earlier call opened.
     pub(crate) reused: bool,
     connected: bool,
 }
 
-/// What a call comes to: the response and the connection it came over, which stays open.
-pub(crate) type CallResult = Result<(Arc<HttpResponse>, SocketId, SocketAddrV4), CallError>;
+/// What a call comes to: what was answered and the connection it came over, which stays open.
+pub(crate) type CallResult = Result<(Payload, SocketId, SocketAddrV4), CallError>;
 
 impl Call {
     /// Begins: resolves, connects, and sends the request.
     pub(crate) fn begin(
         (host, port): (&str, u16),
-        request: Arc<HttpRequest>,
+        request: Payload,
         limit: Option<Duration>,
         io: &mut Io<'_>,
     ) -> Call {
@@ -128,11 +128,11 @@ impl Call {
     /// Sends the request over a connection that stands.
     pub(crate) fn over(
         (socket, peer): (SocketId, SocketAddrV4),
-        request: Arc<HttpRequest>,
+        request: Payload,
         limit: Option<Duration>,
         io: &mut Io<'_>,
     ) -> Option<Call> {
-        io.network.send(socket, Payload::HttpRequest(request.clone())).ok()?;
+        io.network.send(socket, request.clone()).ok()?;
         let deadline = limit.map(|limit| io.now + limit);
         let stage = Stage::Waiting(socket, peer);
         Some(Call { stage, request, deadline, reused: true, connected: true })
@@ -189,7 +189,7 @@ impl Call {
                 Ok((socket, peer)) => {
                     self.stage = Stage::Waiting(socket, peer);
                     self.connected = true;
-                    let sent = io.network.send(socket, Payload::HttpRequest(self.request.clone()));
+                    let sent = io.network.send(socket, self.request.clone());
                     sent.err().map(|_| Err(CallError::Broken(peer)))
                 }
                 Err(error) => Some(Err(CallError::Dial(error))),
@@ -200,16 +200,8 @@ impl Call {
                     return None;
                 }
                 match event {
-                    SocketEvent::Received(Payload::HttpResponse(response)) => {
-                        Some(Ok((response.clone(), *socket, *peer)))
-                    }
-                    SocketEvent::Received(Payload::Bytes(bytes)) if bytes.starts_with(b"HTTP/") => {
-                        let response = parse(&String::from_utf8_lossy(bytes));
-                        Some(Ok((Arc::new(response), *socket, *peer)))
-                    }
-                    // Not HTTP, or nothing at all.
-                    SocketEvent::Received(_)
-                    | SocketEvent::Closed
+                    SocketEvent::Received(payload) => Some(Ok((payload.clone(), *socket, *peer))),
+                    SocketEvent::Closed
                     | SocketEvent::Reset
                     | SocketEvent::TimedOut
                     | SocketEvent::Unreachable => {
@@ -233,7 +225,17 @@ impl Call {
     }
 }
 
-/// A response that somebody wrote by hand.
+/// What was answered, if it is HTTP; somebody may have written it by hand.
+pub(crate) fn http_response(payload: &Payload) -> Option<Arc<HttpResponse>> {
+    match payload {
+        Payload::HttpResponse(response) => Some(response.clone()),
+        Payload::Bytes(bytes) if bytes.starts_with(b"HTTP/") => {
+            Some(Arc::new(parse(&String::from_utf8_lossy(bytes))))
+        }
+        _ => None,
+    }
+}
+
 fn parse(text: &str) -> HttpResponse {
     let end = text.find("\r\n\r\n").map(|at| (at, 4)).or(text.find("\n\n").map(|at| (at, 2)));
     let (at, gap) = end.unwrap_or((text.len(), 0));
@@ -257,7 +259,7 @@ impl Digestible for Call {
             Stage::Waiting(socket, _) => digest.u64(socket.0),
             Stage::Over => digest.u64(0),
         }
-        digest.add(&Payload::HttpRequest(self.request.clone()));
+        digest.add(&self.request);
         digest.add(&self.deadline);
         digest.bool(self.reused);
     }

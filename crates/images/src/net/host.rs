@@ -6,11 +6,11 @@ use std::fmt;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
-use network::{HttpRequest, HttpResponse, Payload, SocketEvent, SocketId};
+use network::{HttpResponse, Payload, SocketEvent, SocketId};
 use runtime::{Flow, Io, Process, ProcessEvent, Signal};
 use sim::{Digest, Duration, Time};
 
-use super::client::{Call, CallError};
+use super::client::{Call, CallError, http_response};
 use super::server::{Arrived, Listener};
 
 /// How many exchanges one program has under way at most; what comes then is not answered.
@@ -23,7 +23,19 @@ const MAX_IDLE: usize = 8;
 pub(crate) struct Step {
     pub(crate) host: String,
     pub(crate) port: u16,
-    pub(crate) request: Arc<HttpRequest>,
+    pub(crate) request: Payload,
+    /// What it is made for, in the service's own words.
+    pub(crate) origin: &'static str,
+}
+
+impl Step {
+    /// The path that is asked for, if it is HTTP.
+    pub(crate) fn path(&self) -> &str {
+        match &self.request {
+            Payload::HttpRequest(request) => &request.path,
+            _ => "",
+        }
+    }
 }
 
 /// Why a step did not lead to the next.
@@ -80,16 +92,26 @@ pub(crate) trait Service: fmt::Debug + Send + Sync {
     /// Something arrived.
     fn serve(&mut self, arrived: &Arrived, io: &mut Io<'_>) -> Reply;
 
-    /// What it answers when another host failed it.
-    fn failed(&mut self, step: &Step, failure: &StepFailure, io: &mut Io<'_>) -> Payload {
+    /// How long it takes from its start until it listens.
+    fn warm_up(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// It listens now.
+    fn opened(&mut self, io: &mut Io<'_>) {
+        let _ = io;
+    }
+
+    /// What it answers when another host failed it; `None` if it goes on all the same.
+    fn failed(&mut self, step: &Step, failure: &StepFailure, io: &mut Io<'_>) -> Option<Payload> {
         let _ = (step, failure, io);
-        super::server::text(502, "Bad Gateway\n")
+        Some(super::server::text(502, "Bad Gateway\n"))
     }
 
     /// What it answers when the last host asked has answered, unless it knew before.
-    fn answered(&mut self, step: &Step, response: Arc<HttpResponse>, io: &mut Io<'_>) -> Payload {
+    fn answered(&mut self, step: &Step, answer: Payload, io: &mut Io<'_>) -> Payload {
         let _ = (step, io);
-        Payload::HttpResponse(response)
+        answer
     }
 
     /// How it ends on a signal; `None` if it goes on.
@@ -122,6 +144,8 @@ pub(crate) struct Host {
     listener: Listener,
     pending: Vec<Pending>,
     idle: BTreeMap<String, Vec<(SocketId, SocketAddrV4)>>,
+    /// When it begins to listen, and where.
+    opens: Option<(Time, Vec<u16>)>,
     ends: Option<(Time, i32)>,
 }
 
@@ -132,6 +156,7 @@ impl Clone for Host {
             listener: self.listener.clone(),
             pending: self.pending.clone(),
             idle: self.idle.clone(),
+            opens: self.opens.clone(),
             ends: self.ends,
         }
     }
@@ -145,18 +170,30 @@ impl Host {
             listener: Listener::default(),
             pending: Vec::new(),
             idle: BTreeMap::new(),
+            opens: None,
             ends: None,
         })
     }
 
     fn begin(&mut self, io: &mut Io<'_>) -> Result<(), i32> {
-        for port in self.service.begin(io)? {
+        let ports = self.service.begin(io)?;
+        let warm_up = self.service.warm_up();
+        if warm_up > Duration::ZERO {
+            self.opens = Some((io.now + warm_up, ports));
+            return Ok(());
+        }
+        self.open(ports, io)
+    }
+
+    fn open(&mut self, ports: Vec<u16>, io: &mut Io<'_>) -> Result<(), i32> {
+        for port in ports {
             if !self.listener.listen(port, io) {
                 self.service.port_taken(port, io);
                 self.listener.close_all(io);
                 return Err(1);
             }
         }
+        self.service.opened(io);
         Ok(())
     }
 
@@ -220,41 +257,53 @@ impl Host {
         pending.call = None;
         let Some(step) = pending.steps.pop() else { return true };
         let failure = match result {
-            Ok((response, socket, peer)) => {
-                let key = format!("{}:{}", step.host, step.port);
-                let idle = self.idle.entry(key).or_default();
-                if idle.len() < MAX_IDLE {
-                    idle.push((socket, peer));
-                } else {
-                    io.network.close(socket);
-                }
-                let grpc = response.headers.get("grpc-status");
-                if grpc.is_none_or(|status| status == "0") {
-                    if !pending.steps.is_empty() {
+            Ok((answer, socket, peer)) => {
+                self.keep(&step, socket, peer, io);
+                let refused = http_response(&answer).filter(|response| {
+                    response.headers.get("grpc-status").is_some_and(|status| status != "0")
+                });
+                match refused {
+                    Some(response) => StepFailure::Status(response),
+                    None if !pending.steps.is_empty() => {
                         self.call_next(pending, io);
                         return false;
                     }
-                    let then = match &pending.then {
-                        Payload::Empty => self.service.answered(&step, response, io),
-                        then => then.clone(),
-                    };
-                    self.listener.send(pending.connection, then, io);
-                    return true;
+                    None => {
+                        let then = match &pending.then {
+                            Payload::Empty => self.service.answered(&step, answer, io),
+                            then => then.clone(),
+                        };
+                        self.listener.send(pending.connection, then, io);
+                        return true;
+                    }
                 }
-                StepFailure::Status(response)
             }
             // An idle connection may have been closed at the other end meanwhile.
             Err(CallError::Broken(_)) if reused => {
                 pending.steps.push(step);
-                self.idle.clear();
                 self.call_next(pending, io);
                 return false;
             }
             Err(error) => StepFailure::Call(error),
         };
         let payload = self.service.failed(&step, &failure, io);
+        if payload.is_none() && !pending.steps.is_empty() {
+            self.call_next(pending, io);
+            return false;
+        }
+        let payload = payload.unwrap_or_else(|| pending.then.clone());
         self.listener.send(pending.connection, payload, io);
         true
+    }
+
+    /// Keeps a connection for the next call to the same host.
+    fn keep(&mut self, step: &Step, socket: SocketId, peer: SocketAddrV4, io: &mut Io<'_>) {
+        let idle = self.idle.entry(format!("{}:{}", step.host, step.port)).or_default();
+        if idle.len() < MAX_IDLE {
+            idle.push((socket, peer));
+        } else {
+            io.network.close(socket);
+        }
     }
 
     /// Forgets an idle connection that the other side has closed.
@@ -287,7 +336,8 @@ impl Host {
     fn next_wake(&self) -> Option<Time> {
         let calls = self.pending.iter().filter_map(|p| p.call.as_ref()?.next_wake());
         let due = self.pending.iter().filter_map(|pending| pending.due);
-        calls.chain(due).chain(self.ends.map(|(time, _)| time)).min()
+        let opens = self.opens.as_ref().map(|(time, _)| *time);
+        calls.chain(due).chain(opens).chain(self.ends.map(|(time, _)| time)).min()
     }
 }
 
@@ -306,6 +356,11 @@ impl Process for Host {
                 }
             }
             _ => {}
+        }
+        if let Some((_, ports)) = self.opens.take_if(|(time, _)| *time <= io.now)
+            && let Err(code) = self.open(ports, io)
+        {
+            return Flow::Exit(code);
         }
         if let Some(arrived) = self.listener.take(&event, io) {
             let connection = arrived.connection;
@@ -347,6 +402,7 @@ impl Process for Host {
             digest.str(name);
             connections.iter().for_each(|(socket, _)| digest.u64(socket.0));
         }
+        digest.add(&self.opens.as_ref().map(|(time, _)| *time));
         digest.add(&self.ends.map(|(time, _)| time));
     }
 }

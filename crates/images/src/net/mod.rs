@@ -7,7 +7,7 @@ mod host;
 mod lookup;
 mod server;
 
-pub(crate) use client::{Call, CallError, Url};
+pub(crate) use client::{Call, CallError, CallResult, Url, http_response};
 pub(crate) use dial::{Dial, DialError};
 pub(crate) use host::{Host, Reply, Service, Step, StepFailure, Tidy};
 pub(crate) use lookup::{Lookup, query};

@@ -289,7 +289,8 @@ impl Nginx {
             headers,
             body: request.body.clone(),
         };
-        let step = Step { host, port, request: Arc::new(request) };
+        let step =
+            Step { host, port, request: Payload::HttpRequest(Arc::new(request)), origin: "" };
         Reply::Ask { steps: vec![step], limit: PROXY_TIMEOUT, then: Payload::Empty }
     }
 }
@@ -489,19 +490,23 @@ impl Service for Nginx {
         reply
     }
 
-    fn failed(&mut self, step: &Step, failure: &StepFailure, io: &mut Io<'_>) -> Payload {
+    fn failed(&mut self, step: &Step, failure: &StepFailure, io: &mut Io<'_>) -> Option<Payload> {
         let (status, why) = match failure {
-            StepFailure::Status(response) => return Payload::HttpResponse(response.clone()),
+            StepFailure::Status(response) => {
+                return Some(Payload::HttpResponse(response.clone()));
+            }
             StepFailure::Call(CallError::Deadline(_)) => (504, "110: Connection timed out"),
             StepFailure::Call(CallError::Broken(_)) => (502, "104: Connection reset by peer"),
             StepFailure::Call(CallError::Dial(_)) => (502, "111: Connection refused"),
         };
         let why = format!(
             "connect() failed ({why}) while connecting to upstream, upstream: \"http://{}:{}{}\"",
-            step.host, step.port, step.request.path
+            step.host,
+            step.port,
+            step.path()
         );
         log("error", &why, io);
-        Payload::HttpResponse(Arc::new(error_page(status)))
+        Some(Payload::HttpResponse(Arc::new(error_page(status))))
     }
 
     fn signalled(&mut self, signal: Signal, io: &mut Io<'_>) -> Option<Tidy> {

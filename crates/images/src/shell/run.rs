@@ -192,7 +192,10 @@ impl Shell {
         let Some(frame) = self.frames.last() else { return false };
         let mut rest = frame.program.ops.iter().skip(frame.next);
         let next = rest.find(|op| !matches!(op, Op::Nop | Op::PipeEnd));
-        matches!(next, Some(Op::JumpIfFail(_) | Op::JumpIfOk(_) | Op::Not))
+        matches!(
+            next,
+            Some(Op::JumpIfFail(_) | Op::JumpIfOk(_) | Op::Not | Op::PipeNext | Op::PipeLast)
+        )
     }
 
     fn path(&self, path: &str) -> String {

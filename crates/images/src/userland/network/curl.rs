@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
-use network::{HttpRequest, HttpResponse};
+use network::{HttpRequest, HttpResponse, Payload};
 use runtime::{Flow, Io, Process, ProcessEvent};
 use sim::{Digest, Duration, Time};
 
 use super::{Options, fail, milliseconds};
-use crate::net::{Call, CallError, DialError, Url, header, reason};
+use crate::net::{Call, CallError, DialError, Url, header, http_response, reason};
 
 const MAX_REDIRECTIONS: u32 = 50;
 
@@ -120,7 +120,7 @@ impl Curl {
             (Some(whole), Some(connect)) => Some(whole.min(connect)),
             (whole, connect) => whole.or(connect),
         };
-        let request = Arc::new(self.request.clone());
+        let request = Payload::HttpRequest(Arc::new(self.request.clone()));
         self.call = Some(Call::begin((&url.host, url.port), request, limit, io));
         self.wait(io)
     }
@@ -255,10 +255,13 @@ impl Process for Curl {
         }
         match result {
             None => self.wait(io),
-            Some(Ok((response, socket, peer))) => {
+            Some(Ok((answer, socket, peer))) => {
                 io.network.close(socket);
                 self.last_target = Some(peer);
-                self.finish(&response, io)
+                match http_response(&answer) {
+                    Some(response) => self.finish(&response, io),
+                    None => self.error(1, "Received HTTP/0.9 when not allowed", io),
+                }
             }
             Some(Err(error)) => match Url::parse(&self.address) {
                 Some(url) => self.failed(&url, &error, io),

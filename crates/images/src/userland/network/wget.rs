@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use network::{HttpRequest, HttpResponse};
+use network::{HttpRequest, HttpResponse, Payload};
 use runtime::{Flow, Io, Process, ProcessEvent};
 use sim::{Digest, Duration};
 
 use super::{Options, fail, milliseconds};
-use crate::net::{Call, CallError, DialError, Url, header, reason};
+use crate::net::{Call, CallError, DialError, Url, header, http_response, reason};
 
 /// The time after which BusyBox gives up unless told otherwise.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(900);
@@ -72,7 +72,7 @@ impl Wget {
         };
         self.request.path.clone_from(&url.path);
         self.request.headers.extend([header("host", &url.authority())]);
-        let request = Arc::new(self.request.clone());
+        let request = Payload::HttpRequest(Arc::new(self.request.clone()));
         let call = Call::begin((&url.host, url.port), request, Some(self.timeout), io);
         self.call = Some(call);
         self.announced = false;
@@ -212,9 +212,13 @@ impl Process for Wget {
                 self.announce(&host, io);
                 self.wait(io)
             }
-            Some(Ok((response, socket, _))) => {
+            Some(Ok((answer, socket, peer))) => {
                 io.network.close(socket);
-                self.finish(&response, io)
+                self.announce(&host, io);
+                match http_response(&answer) {
+                    Some(response) => self.finish(&response, io),
+                    None => self.failed(&host, &CallError::Broken(peer), io),
+                }
             }
             Some(Err(error)) => {
                 self.announce(&host, io);
