@@ -26,6 +26,7 @@ mod catalogue;
 mod control_plane;
 mod coredns;
 mod flannel;
+mod kube_proxy;
 mod net;
 mod nginx;
 mod official;
@@ -60,6 +61,7 @@ pub fn all() -> &'static [&'static ImageDefinition] {
         &coredns::IMAGE,
         &flannel::IMAGE,
         &flannel::PLUGIN,
+        &kube_proxy::IMAGE,
         &coredns::OF_DOCKER,
         &apps::agnhost::IMAGE,
         &apps::redis::IMAGE,
