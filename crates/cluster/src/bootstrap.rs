@@ -37,6 +37,7 @@ pub(crate) fn node_spec((node, number): (&NodeOptions, u32)) -> NodeSpec {
         cpu_milli: node.cpu_milli,
         memory_bytes: node.memory_bytes,
         pods: node.pods,
+        pod_cidr: String::new(),
         ..NodeSpec::new(&node.name, number)
     }
 }

@@ -16,6 +16,7 @@ pub mod garbage_collector;
 mod informers;
 mod manager;
 pub mod namespace;
+pub mod node_ipam;
 pub mod node_lifecycle;
 mod pod_control;
 pub mod pod_garbage_collector;

@@ -12,6 +12,7 @@ use crate::endpoint_slice_mirroring::EndpointSliceMirroringController;
 use crate::endpoints::EndpointsController;
 use crate::garbage_collector::GarbageCollector;
 use crate::namespace::NamespaceController;
+use crate::node_ipam::NodeIpamController;
 use crate::node_lifecycle::NodeLifecycleController;
 use crate::pod_garbage_collector::PodGarbageCollector;
 use crate::replica_set::ReplicaSetController;
@@ -57,6 +58,7 @@ controllers! {
     namespace: NamespaceController,
     service_account: ServiceAccountController,
     root_ca_publisher: RootCaPublisher,
+    node_ipam: NodeIpamController,
     node_lifecycle: NodeLifecycleController,
     taint_eviction: TaintEvictionController,
     ttl: TtlController,

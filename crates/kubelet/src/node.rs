@@ -175,7 +175,8 @@ impl Node {
         if self.next_registration.is_some() {
             return;
         }
-        if !self.is_ready && self.network_ready_at <= cx.now {
+        let has_range = self.network.pod_range().is_some();
+        if !self.is_ready && has_range && self.network_ready_at <= cx.now {
             self.is_ready = true;
             self.next_status = Some(cx.now);
             self.status_event(cx, "NodeReady");
@@ -197,7 +198,9 @@ impl Node {
         if let Some(time) = self.next_registration {
             return Some(time);
         }
-        let ready = (!self.is_ready).then_some(self.network_ready_at);
+        // Without a range of pod addresses it waits for its object to say one.
+        let waits = !self.is_ready && self.network.pod_range().is_some();
+        let ready = waits.then_some(self.network_ready_at);
         [ready, self.next_status, Some(self.next_lease)].into_iter().flatten().min()
     }
 
@@ -267,6 +270,13 @@ impl Node {
         if unknown {
             let tick = next_tick(now, self.relist_offset, STATUS_UPDATE_INTERVAL);
             self.next_status = Some(self.next_status.map_or(tick, |time| time.min(tick)));
+        }
+        // Upstream: pkg/kubelet/kubelet_network.go, updatePodCIDR.
+        let range = object.spec.as_ref().and_then(|spec| spec.pod_cidr.as_deref());
+        if let Some(range) = range.and_then(|range| range.parse().ok())
+            && self.network.pod_range().is_none()
+        {
+            self.network.set_pod_range(range);
         }
         let before = self.object.as_deref().map(is_unschedulable);
         let unschedulable = is_unschedulable(&object);

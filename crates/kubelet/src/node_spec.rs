@@ -23,7 +23,8 @@ pub struct NodeSpec {
     pub labels: Vec<(String, String)>,
     /// Taints to register with.
     pub taints: Vec<Taint>,
-    /// The addresses of its pods: `10.244.1.0/24`.
+    /// The addresses of its pods: `10.244.1.0/24`; empty where the controller manager gives the
+    /// node its range.
     pub pod_cidr: String,
     /// Pods that run here whatever the API server says.
     pub static_pods: Vec<Arc<Pod>>,

@@ -70,6 +70,7 @@ pub(crate) fn labels(spec: &NodeSpec) -> BTreeMap<String, String> {
 
 /// The object that the kubelet registers.
 pub(crate) fn initial_node(spec: &NodeSpec) -> NodeObject {
+    let pod_cidr = Some(spec.pod_cidr.clone()).filter(|range| !range.is_empty());
     let attach = "volumes.kubernetes.io/controller-managed-attach-detach";
     NodeObject {
         metadata: ObjectMeta {
@@ -79,8 +80,8 @@ pub(crate) fn initial_node(spec: &NodeSpec) -> NodeObject {
             ..ObjectMeta::default()
         },
         spec: Some(NodeObjectSpec {
-            pod_cidr: Some(spec.pod_cidr.clone()),
-            pod_cidrs: Some(vec![spec.pod_cidr.clone()]),
+            pod_cidrs: pod_cidr.clone().map(|range| vec![range]),
+            pod_cidr,
             taints: (!spec.taints.is_empty()).then(|| spec.taints.clone()),
             ..NodeObjectSpec::default()
         }),
