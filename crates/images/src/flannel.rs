@@ -155,6 +155,9 @@ impl Flannel {
         if self.backend == FlannelBackend::Vxlan {
             io.network.machine.add_tunnel(range);
         }
+        if let Ok(cluster) = self.network.parse() {
+            io.network.machine.add_flannel_rules(cluster, range);
+        }
         let gateway = std::net::Ipv4Addr::from(u32::from(range.network()).saturating_add(1));
         let environment = format!(
             "FLANNEL_NETWORK={}\nFLANNEL_SUBNET={gateway}/{}\nFLANNEL_MTU=1450\n\

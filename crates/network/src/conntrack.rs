@@ -101,8 +101,9 @@ pub(crate) enum Track {
     Invalid,
     /// The packet begins the connection, which is remembered when it has passed everything.
     New(Flow),
+    /// It belongs to this connection, which does not change while the packet is under way.
     Known {
-        id: u64,
+        flow: Flow,
         reply: bool,
     },
     /// An error of a connection, already rewritten.
@@ -182,10 +183,6 @@ impl Conntrack {
         })
     }
 
-    pub(crate) fn flow(&self, id: u64) -> Option<&Flow> {
-        self.flows.get(&id)
-    }
-
     pub(crate) fn delete(&mut self, id: u64) {
         if let Some(flow) = self.flows.remove(&id) {
             for tuple in [flow.original, flow.reply] {
@@ -217,15 +214,14 @@ impl Conntrack {
         };
         if let Some((id, reply)) = self.find(tuple, now) {
             let reopened = flags.is_some_and(|flags| flags.syn && !flags.ack)
-                && self.flow(id).is_some_and(|flow| {
+                && self.flows.get(&id).is_some_and(|flow| {
                     matches!(
                         flow.state,
                         FlowState::TimeWait | FlowState::Close | FlowState::LastAck
                     )
                 });
-            if !reopened {
-                self.seen(id, reply, flags, now);
-                return Track::Known { id, reply };
+            if !reopened && let Some(flow) = self.seen(id, reply, flags, now) {
+                return Track::Known { flow, reply };
             }
             self.delete(id);
         }
@@ -252,8 +248,8 @@ impl Conntrack {
         })
     }
 
-    fn seen(&mut self, id: u64, reply: bool, flags: Option<TcpFlags>, now: Time) {
-        let Some(flow) = self.flows.get_mut(&id) else { return };
+    fn seen(&mut self, id: u64, reply: bool, flags: Option<TcpFlags>, now: Time) -> Option<Flow> {
+        let flow = self.flows.get_mut(&id)?;
         flow.replied |= reply;
         if let Some(flags) = flags {
             flow.state = match flow.state {
@@ -276,6 +272,7 @@ impl Conntrack {
             };
         }
         flow.expires = now + timeout(flow.state, flow.original.protocol(), flow.replied);
+        Some(*flow)
     }
 
     /// An error speaks of a packet that went the other way.
@@ -305,7 +302,7 @@ impl Conntrack {
         mut flow: Flow,
         packet: &mut Ipv4Packet,
         now: Time,
-    ) -> Option<u64> {
+    ) -> Option<Flow> {
         self.sweep(now);
         if self.flows.len() >= MOST_FLOWS {
             return None;
@@ -319,7 +316,7 @@ impl Conntrack {
         self.index.insert(flow.original, (self.next, false));
         self.index.insert(flow.reply, (self.next, true));
         self.flows.insert(self.next, flow);
-        Some(self.next)
+        Some(flow)
     }
 
     fn sweep(&mut self, now: Time) {
@@ -371,25 +368,25 @@ impl Conntrack {
         }
         None
     }
+}
 
+impl Track {
     /// What a packet's connection is to rules.
-    pub(crate) fn states(&self, track: &Track) -> States {
+    pub(crate) fn states(&self) -> States {
         let natted = |flow: &Flow| {
             let source = if flow.source_natted { States::SNAT } else { States::default() };
             let destination =
                 if flow.destination_natted { States::DNAT } else { States::default() };
             source.or(destination)
         };
-        match track {
+        match self {
             Track::Unseen | Track::Untracked => States::UNTRACKED,
             Track::Invalid => States::INVALID,
             Track::Related => States::RELATED,
-            Track::New(flow) => States::NEW.or(natted(flow)),
-            Track::Known { id, reply } => match self.flow(*id) {
-                Some(flow) if *reply || flow.replied => States::ESTABLISHED.or(natted(flow)),
-                Some(flow) => States::NEW.or(natted(flow)),
-                None => States::INVALID,
-            },
+            Track::Known { flow, reply } if *reply || flow.replied => {
+                States::ESTABLISHED.or(natted(flow))
+            }
+            Track::New(flow) | Track::Known { flow, .. } => States::NEW.or(natted(flow)),
         }
     }
 }

@@ -22,7 +22,7 @@ mod tables;
 mod tcp;
 
 pub use address::{Cidr, MacAddress};
-pub use cni::{FlannelBackend, RemoteNode};
+pub use cni::{FlannelBackend, PortMapping, RemoteNode};
 pub use conntrack::FlowView;
 pub use machine::{Machine, MachineOptions};
 pub use namespace::Route;

@@ -6,7 +6,9 @@
 use std::net::Ipv4Addr;
 
 use crate::namespace::{DeviceKind, Forwarding, Neighbour};
-use crate::{Cidr, MacAddress, Machine, NamespaceId, Route};
+use crate::{
+    Cidr, MacAddress, Machine, NamespaceId, Operation, Route, Rule, TableName, TableUpdate,
+};
 
 /// The tunnel's device; the number is its network identifier.
 const TUNNEL: &str = "flannel.1";
@@ -51,6 +53,52 @@ impl Machine {
         let kind = DeviceKind::Vxlan { local, identifier: IDENTIFIER };
         let tunnel = self.host.add_device(TUNNEL, self.tunnel_address(), kind);
         self.host.add_address(tunnel, Cidr::host(pod_range.network()));
+    }
+
+    /// flannel's rules: packets of pods leave the cluster with the machine's address, and what
+    /// is forwarded for pods passes. Rules that are there already stay.
+    ///
+    /// Upstream: pkg/trafficmngr/iptables/iptables.go, masqRules and forwardRules.
+    pub fn add_flannel_rules(&mut self, cluster: Cidr, pods: Cidr) {
+        let masquerade = "-m comment --comment \"flanneld masq\"";
+        let forward = "-m comment --comment \"flanneld forward\"";
+        let nat = [
+            ("POSTROUTING", format!("{masquerade} -j FLANNEL-POSTRTG")),
+            ("FLANNEL-POSTRTG", format!("-m mark --mark 0x4000/0x4000 {masquerade} -j RETURN")),
+            ("FLANNEL-POSTRTG", format!("-s {pods} -d {cluster} {masquerade} -j RETURN")),
+            ("FLANNEL-POSTRTG", format!("-s {cluster} -d {pods} {masquerade} -j RETURN")),
+            ("FLANNEL-POSTRTG", format!("! -s {cluster} -d {pods} {masquerade} -j RETURN")),
+            (
+                "FLANNEL-POSTRTG",
+                format!("-s {cluster} ! -d 224.0.0.0/4 {masquerade} -j MASQUERADE --random-fully"),
+            ),
+            (
+                "FLANNEL-POSTRTG",
+                format!("! -s {cluster} -d {cluster} {masquerade} -j MASQUERADE --random-fully"),
+            ),
+        ];
+        let filter = [
+            ("FORWARD", format!("{forward} -j FLANNEL-FWD")),
+            ("FLANNEL-FWD", format!("-s {cluster} {forward} -j ACCEPT")),
+            ("FLANNEL-FWD", format!("-d {cluster} {forward} -j ACCEPT")),
+        ];
+        let updates = vec![
+            self.missing_rules(TableName::Nat, "FLANNEL-POSTRTG", &nat),
+            self.missing_rules(TableName::Filter, "FLANNEL-FWD", &filter),
+        ];
+        // Every chain that is named is built in or made by the update itself.
+        let _ = self.update_tables(NamespaceId::HOST, updates, true);
+    }
+
+    fn missing_rules(&self, table: TableName, own: &str, rules: &[(&str, String)]) -> TableUpdate {
+        let mut operations = vec![Operation::Chain { chain: own.into(), policy: None }];
+        for (chain, rule) in rules {
+            let Ok(rule) = rule.parse::<Rule>() else { continue };
+            if *chain == own || !self.has_rule(NamespaceId::HOST, table, chain, &rule) {
+                operations.push(Operation::Append { chain: (*chain).into(), rule });
+            }
+        }
+        TableUpdate { table, operations }
     }
 
     /// Takes `flannel.1` away with everything that goes through it.

@@ -2,6 +2,8 @@
 
 mod bridge;
 mod flannel;
+mod portmap;
 
 pub(crate) use bridge::AddressPool;
 pub use flannel::{FlannelBackend, RemoteNode};
+pub use portmap::PortMapping;

@@ -177,7 +177,7 @@ impl Netfilter {
         environment: &Environment<'_>,
         stream: &mut Stream,
     ) -> (Decision, Option<By>) {
-        let asked = Asked { environment, states: self.conntrack.states(track) };
+        let asked = Asked { environment, states: track.states() };
         let tables = &mut self.tables[table as usize];
         let (decision, place) = tables.traverse(hook, packet, &asked, &mut self.recent, stream);
         (decision, place.map(|(chain, rule)| (table, chain, rule)))
@@ -210,9 +210,8 @@ impl Netfilter {
                     *track = Track::New(flow);
                 }
             }
-            Track::Known { id, reply } => {
-                let flow = self.conntrack.flow(*id);
-                if let Some(to) = flow.and_then(|flow| flow.destination_of(*reply)) {
+            Track::Known { flow, reply } => {
+                if let Some(to) = flow.destination_of(*reply) {
                     set_destination(packet, to);
                 }
             }
@@ -245,13 +244,12 @@ impl Netfilter {
                     }
                 }
                 match self.conntrack.confirm(flow, packet, environment.now) {
-                    Some(id) => *track = Track::Known { id, reply: false },
+                    Some(flow) => *track = Track::Known { flow, reply: false },
                     None => return Outcome::Full,
                 }
             }
-            Track::Known { id, reply } => {
-                let flow = self.conntrack.flow(*id);
-                if let Some(from) = flow.and_then(|flow| flow.source_of(*reply)) {
+            Track::Known { flow, reply } => {
+                if let Some(from) = flow.source_of(*reply) {
                     set_source(packet, from);
                 }
             }

@@ -1,5 +1,6 @@
 //! Machines on a cable, and what sockets on them see.
 
+mod cni;
 mod path;
 pub(crate) mod services;
 mod tcp;
