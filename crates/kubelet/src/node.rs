@@ -12,10 +12,11 @@ use api::openapi::api::core::v1::{Node as NodeObject, ObjectReference};
 use api::openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use apiserver::Identity;
 use client::{Context, EventRecorder, EventType};
-use network::{Cidr, Machine, MachineOptions, NamespaceId};
+use network::{Cidr, Machine, MachineOptions, NamespaceId, Route};
 use runtime::{ImageCatalogue, ImageReference};
 use sim::{Digest, Digestible, Duration, Stream, Time};
 
+use crate::dns::HOST_DNS;
 use crate::image_service::{ImageService, Pull};
 use crate::node_spec::NodeSpec;
 use crate::node_status::{self, Facts};
@@ -404,6 +405,19 @@ fn machine(spec: &NodeSpec) -> Machine {
     let address = spec.address.parse().unwrap_or(Ipv4Addr::LOCALHOST);
     let address = Cidr { address, prefix: LINK_PREFIX };
     let mut machine = Machine::new(MachineOptions { name: spec.name.clone(), address });
+    // Without a way to everywhere, packets for the addresses of Services would be turned away
+    // before any rule has seen them.
+    let added = machine.add_route(
+        NamespaceId::HOST,
+        Route {
+            destination: Cidr { address: Ipv4Addr::UNSPECIFIED, prefix: 0 },
+            gateway: HOST_DNS.parse().ok(),
+            device: "eth0".into(),
+            onlink: false,
+            source: None,
+        },
+    );
+    debug_assert!(added.is_ok(), "every machine has eth0");
     if let Ok(range) = spec.pod_cidr.parse() {
         machine.set_pod_range(range);
     }
