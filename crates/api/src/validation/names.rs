@@ -8,9 +8,6 @@ use std::net::IpAddr;
 const LABEL_RULE: &str = "a lowercase RFC 1123 label must consist of lower case alphanumeric \
     characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  \
     or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')";
-const LABEL_1035_RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters \
-    or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. \
-    'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
 const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of lower case \
     alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character \
     (e.g. 'example.com', regex used for validation is \
@@ -88,17 +85,6 @@ pub(super) fn dns_label(value: &str) -> Vec<String> {
         let rule = if is_subdomain(value) { "must not contain dots" } else { LABEL_RULE };
         messages.push(rule.to_string());
     }
-    messages
-}
-
-/// Upstream: IsDNS1035Label.
-pub(super) fn dns1035_label(value: &str) -> Vec<String> {
-    let mut messages = Vec::new();
-    if value.len() > LABEL_LENGTH {
-        messages.push(too_long(LABEL_LENGTH));
-    }
-    let begins = value.bytes().next().is_some_and(|byte| byte.is_ascii_lowercase());
-    messages.extend(one_if(!begins || !is_label(value), LABEL_1035_RULE));
     messages
 }
 

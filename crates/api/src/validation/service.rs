@@ -31,7 +31,7 @@ const ANNOTATION_TOPOLOGY_MODE: &str = "service.kubernetes.io/topology-mode";
 /// Upstream: ValidateServiceCreate.
 pub(crate) fn service(service: &Service) -> ErrorList {
     let mut errors = ErrorList::new();
-    meta::object_meta(&service.metadata, true, names::dns1035_label, &mut errors);
+    meta::object_meta(&service.metadata, true, names::dns_label, &mut errors);
     topology_annotations(service, &mut errors);
     let none = ServiceSpec::default();
     let spec = service.spec.as_ref().unwrap_or(&none);

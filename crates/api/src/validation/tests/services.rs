@@ -228,10 +228,15 @@ fn addresses_and_names_of_services() {
     ]);
 }
 
+/// Since 1.37 a Service's name may begin with a digit.
 #[test]
-fn names_of_services_are_labels_that_begin_with_a_letter() {
-    let named = merged(service(json!({})), json!({"metadata": {"name": "1abc"}}));
-    assert!(errors(named)[0].contains("a DNS-1035 label must consist of"));
+fn names_of_services_are_labels() {
+    let named = |name: &str| merged(service(json!({})), json!({"metadata": {"name": name}}));
+    assert_eq!(errors(named("1abc")), Vec::<String>::new());
+    assert_eq!(
+        errors(named("a.b")),
+        ["metadata.name: Invalid value: \"a.b\": must not contain dots"]
+    );
 }
 
 #[test]
