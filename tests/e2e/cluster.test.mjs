@@ -187,3 +187,44 @@ test("without the scheduler pods stay unscheduled; started again, it finds them"
   await scheduler.click();
   await eventually(async () => (await map(page)).ready, 3);
 }));
+
+const service = `apiVersion: v1
+kind: Service
+metadata:
+  name: web
+spec:
+  selector:
+    app: web
+  ports:
+  - port: 80
+`;
+
+test("a Service is a hub on the map, and its endpoints follow its pods", withPage({}, async (page) => {
+  await booted(page);
+  const before = Number(await page.getByTestId("map").getAttribute("data-services"));
+  await apply(page, `${service}---\n${deployment("web", 2, "nginx")}`);
+  await eventually(() => page.getByTestId("map").getAttribute("data-services"), String(before + 1));
+  await eventually(async () => (await map(page)).ready, 2);
+  // By the keyboard: the hubs are the last on the map.
+  const surface = page.getByRole("listbox", { name: "Cluster map" });
+  await surface.focus();
+  const heard = page.getByTestId("map-option");
+  for (let steps = 0; steps < 40 && !(await heard.innerText()).startsWith("Service web,"); steps += 1) {
+    await page.keyboard.press("ArrowRight");
+  }
+  assert.equal(await heard.innerText(), "Service web, 2 / 2 Ready");
+  await page.keyboard.press("Enter");
+  await eventually(() => page.getByTestId("inspector-name").innerText(), "web");
+  const endpoints = page.getByTestId("endpoint");
+  await eventually(() => endpoints.count(), 2);
+  assert.equal(await endpoints.first().getAttribute("title"), "Ready");
+  assert.match(await page.locator(".facts").innerText(), /ClusterIP[\s\S]*80\/TCP/);
+  await screenshot(page, "service");
+  await list(page, "deployments");
+  await select(page, "web");
+  await page.getByTestId("scale-down").click();
+  await page.getByTestId("scale").click();
+  await eventually(async () => (await map(page)).pods, 1);
+  await surface.focus();
+  await eventually(() => heard.innerText(), "Service web, 1 / 1 Ready");
+}));

@@ -7,6 +7,8 @@
 mod detail;
 mod pod;
 mod rows;
+mod service;
+mod traffic;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,6 +18,7 @@ use cluster::Cluster;
 use protocol::{ComponentRow, Delta};
 
 pub use detail::{detail, reference};
+pub use traffic::Traffic;
 
 /// Follows a cluster and says what changed, row by row.
 #[derive(Clone, Debug, Default)]
@@ -24,6 +27,11 @@ pub struct Projection {
     shown: BTreeMap<(KindId, Key), String>,
     failed_nodes: BTreeSet<String>,
     components: Vec<ComponentRow>,
+    /// The UIDs of the Services that the page has.
+    services: BTreeMap<Key, String>,
+    /// The Service of each EndpointSlice.
+    slices: BTreeMap<Key, Key>,
+    follower: traffic::Follower,
 }
 
 impl Projection {
@@ -32,7 +40,8 @@ impl Projection {
         cluster.follow();
         cluster.take_changed();
         let failed_nodes = failed_nodes(cluster);
-        *self = Projection { shown: BTreeMap::new(), failed_nodes, components: Vec::new() };
+        *self = Projection { failed_nodes, ..Projection::default() };
+        self.follower.skip(cluster);
         let mut deltas: Vec<Delta> = Kind::all().map(rows::kind).map(Delta::Kind).collect();
         self.add_components(cluster, &mut deltas);
         for kind in Kind::all() {
@@ -41,7 +50,53 @@ impl Projection {
                 deltas.push(rows::delta(cluster, object, &self.failed_nodes));
             }
         }
+        let slices = cluster.snapshot(KindId::ENDPOINT_SLICE);
+        let services = cluster.snapshot(KindId::SERVICE);
+        let all = slices.iter().map(|slice| (KindId::ENDPOINT_SLICE, slice.key()));
+        let all = all.chain(services.iter().map(|service| (KindId::SERVICE, service.key())));
+        self.add_services(cluster, &all.collect(), &mut deltas);
         deltas
+    }
+
+    /// A sample of the packets and probes since this or [`Projection::reset`] was last called.
+    pub fn traffic(&mut self, cluster: &Cluster) -> Traffic {
+        self.follower.take(cluster)
+    }
+
+    /// The rows of Services that changed, or one of whose EndpointSlices did.
+    fn add_services(
+        &mut self,
+        cluster: &Cluster,
+        changed: &BTreeSet<(KindId, Key)>,
+        deltas: &mut Vec<Delta>,
+    ) {
+        let slices = cluster.snapshot(KindId::ENDPOINT_SLICE);
+        let mut keys = BTreeSet::new();
+        for (kind, key) in changed {
+            if *kind == KindId::SERVICE {
+                keys.insert(key.clone());
+            } else if *kind == KindId::ENDPOINT_SLICE {
+                keys.extend(self.slices.remove(key));
+                let owner = slices.get(key).and_then(service::of_slice);
+                if let Some(owner) = owner {
+                    self.slices.insert(key.clone(), owner.clone());
+                    keys.insert(owner);
+                }
+            }
+        }
+        for key in keys {
+            let row = service::row(cluster, &key);
+            let shown = self.services.remove(&key);
+            if let Some(uid) = shown
+                && row.as_ref().is_none_or(|row| row.uid != uid)
+            {
+                deltas.push(Delta::ServiceRemoved(uid));
+            }
+            if let Some(row) = row {
+                self.services.insert(key, row.uid.clone());
+                deltas.push(Delta::Service(Box::new(row)));
+            }
+        }
     }
 
     /// What changed since this or [`Projection::reset`] was last called.
@@ -55,9 +110,11 @@ impl Projection {
         self.add_dependents(cluster, &mut changed);
         let mut deltas = Vec::with_capacity(changed.len());
         self.add_components(cluster, &mut deltas);
+        let services = changed.clone();
         for (kind, key) in changed {
             self.change(cluster, kind, key, &mut deltas);
         }
+        self.add_services(cluster, &services, &mut deltas);
         deltas
     }
 

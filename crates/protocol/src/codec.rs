@@ -49,7 +49,7 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, CodecError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Batch, Command, Delta, ObjectRef, WorkloadRow};
+    use crate::{Batch, Command, Delta, ObjectRef, ProbeRow, WorkloadRow};
 
     fn deployment() -> ObjectRef {
         ObjectRef {
@@ -103,6 +103,9 @@ mod tests {
                 quiet: false,
                 events_handled: 12,
                 deltas: vec![Delta::Workload(row), Delta::PodRemoved("2".into())],
+                packets: vec![],
+                packets_left_off: 3,
+                probes: vec![ProbeRow { pod: "2".into(), kind: 1, success: true }],
             }),
         ];
         assert_eq!(decode(&encode(&messages).unwrap()).unwrap(), messages);

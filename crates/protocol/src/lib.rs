@@ -23,7 +23,7 @@ pub use message::{
     Message, Problem,
 };
 pub use rows::{
-    ComponentRow, ConditionRow, ConditionStatus, ContainerRow, ContainerState, EventKind, EventRow,
-    KindRow, NodeRow, ObjectRef, ObjectRow, Owner, PodRow, PodState, Progress, Resources,
-    WorkloadRow,
+    ComponentRow, ConditionRow, ConditionStatus, ContainerRow, ContainerState, EndpointRow,
+    EndpointState, EventKind, EventRow, KindRow, NodeRow, ObjectRef, ObjectRow, Owner, PacketRow,
+    PacketSort, PodRow, PodState, ProbeRow, Progress, Resources, ServiceRow, Station, WorkloadRow,
 };

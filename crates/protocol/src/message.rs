@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ComponentRow, ConditionRow, EventRow, KindRow, NodeRow, ObjectRef, ObjectRow, PodRow,
-    WorkloadRow,
+    ComponentRow, ConditionRow, EventRow, KindRow, NodeRow, ObjectRef, ObjectRow, PacketRow,
+    PodRow, ProbeRow, ServiceRow, WorkloadRow,
 };
 
 /// One thing that the worker tells the page.
@@ -59,6 +59,12 @@ pub struct Batch {
     pub events_handled: u64,
     /// The changes.
     pub deltas: Vec<Delta>,
+    /// Packets that ended lately: a sample, the more telling ones first.
+    pub packets: Vec<PacketRow>,
+    /// How many packets more there were.
+    pub packets_left_off: u32,
+    /// Probes that ran lately: a sample.
+    pub probes: Vec<ProbeRow>,
 }
 
 /// A row that is new or changed, or one that is gone.
@@ -78,6 +84,10 @@ pub enum Delta {
     Workload(WorkloadRow),
     /// A workload is gone, by its uid.
     WorkloadRemoved(String),
+    /// A Service, beside its row as an object.
+    Service(Box<ServiceRow>),
+    /// A Service is gone, by its uid.
+    ServiceRemoved(String),
     /// An object of any other kind.
     Object(ObjectRow),
     /// Such an object is gone, by its uid.

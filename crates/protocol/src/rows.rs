@@ -309,3 +309,98 @@ pub struct ComponentRow {
     /// Whether its process runs.
     pub running: bool,
 }
+
+/// A Service and where it leads.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
+pub struct ServiceRow {
+    /// Unique for ever.
+    pub uid: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// As kubectl prints it, such as `ClusterIP`.
+    pub service_type: String,
+    /// As kubectl prints it; `None` for a headless one.
+    pub cluster_ip: String,
+    /// As kubectl prints it, such as `80:30080/TCP`.
+    pub ports: String,
+    /// How many endpoints there are.
+    pub total: u32,
+    /// How many of them are ready.
+    pub ready: u32,
+    /// The endpoints of its EndpointSlices, in their order; of very many only the first.
+    pub endpoints: Vec<EndpointRow>,
+    /// `metadata.creationTimestamp`.
+    pub created_ms: i64,
+}
+
+/// One endpoint of a Service.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
+pub struct EndpointRow {
+    /// Its address.
+    pub address: String,
+    /// The pod behind it, if it is one: its uid.
+    pub pod: Option<String>,
+    /// What its conditions say.
+    pub state: EndpointState,
+}
+
+/// What an endpoint's conditions come to.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EndpointState {
+    /// Traffic goes there.
+    Ready,
+    /// No traffic goes there.
+    NotReady,
+    /// It is ending; traffic goes there only if there is nothing better.
+    Terminating,
+}
+
+/// Where a packet begins or ends, as the map shows it.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
+pub enum Station {
+    /// A pod, by its uid.
+    Pod(String),
+    /// A node, by its name.
+    Node(String),
+}
+
+/// A packet that went from one place to another, or was lost on its way.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
+pub struct PacketRow {
+    /// Where it began.
+    pub from: Station,
+    /// Where it ended, or would have.
+    pub to: Station,
+    /// What it carries.
+    pub sort: PacketSort,
+    /// What it is, such as `HTTP GET /cart`.
+    pub words: String,
+    /// When it ended.
+    pub time_ms: i64,
+}
+
+/// What a packet carries.
+#[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum PacketSort {
+    /// Whatever it carried, it was dropped or rejected.
+    Lost,
+    /// A question to a name server, or its answer.
+    Name,
+    /// Data of a connection.
+    Data,
+    /// The beginning, the end and the acknowledgements of a connection.
+    Control,
+}
+
+/// A probe that ran.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
+pub struct ProbeRow {
+    /// The uid of its pod.
+    pub pod: String,
+    /// Which probe: 0 startup, 1 readiness, 2 liveness.
+    pub kind: u8,
+    /// Whether it succeeded.
+    pub success: bool,
+}

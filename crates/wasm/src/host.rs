@@ -355,11 +355,13 @@ impl Shown {
         } else {
             self.projection.changes(&mut self.cluster)
         };
+        let traffic = self.projection.traffic(&self.cluster);
+        let flows = !traffic.packets.is_empty() || !traffic.probes.is_empty();
         let running = self.mode != Mode::Paused;
         let quiet = self.cluster.moving().is_none();
         let state = Some((running, quiet, self.behind));
         let due = running && now_ms - self.sent_ms >= CLOCK_INTERVAL_MS;
-        if reset || due || !deltas.is_empty() || state != self.sent_state {
+        if reset || due || flows || !deltas.is_empty() || state != self.sent_state {
             self.sequence += 1;
             self.sent_ms = now_ms;
             self.sent_state = state;
@@ -374,6 +376,9 @@ impl Shown {
                 quiet,
                 events_handled: self.cluster.events_handled(),
                 deltas,
+                packets: traffic.packets,
+                packets_left_off: traffic.left_off,
+                probes: traffic.probes,
             }));
         }
         self.gather_detail(messages);

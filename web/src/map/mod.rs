@@ -1,11 +1,14 @@
-//! The cluster map: nodes as panels, pods as tiles, a tray for pods without a node.
+//! The cluster map: nodes as panels, pods as tiles, a tray for pods without a node,
+//! Services as hubs with lanes to their pods.
 //!
 //! `slots`, `layout`, `scene` and `navigate` are plain Rust: they say where everything is, what
 //! moves and what is under a point. `paint` and `palette` put it on canvases. Nothing here knows
 //! Yew.
 
+mod flights;
 mod geometry;
 mod glyph;
+mod hubs;
 mod layout;
 mod navigate;
 pub mod paint;

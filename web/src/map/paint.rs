@@ -2,6 +2,10 @@
 //! moves with the outlines of pointer, focus and selection. Coordinates are CSS pixels of the
 //! whole map; the caller has set scale and scroll.
 
+mod links;
+
+use std::rc::Rc;
+
 use protocol::{ConditionStatus, ContainerState, NodeRow, PodRow, PodState};
 use web_sys::CanvasRenderingContext2d;
 
@@ -140,6 +144,7 @@ pub fn ground(brush: &Brush<'_>, scene: &Scene) {
             wide_panel(brush, panel, node);
         }
     }
+    links::ground(brush, scene);
 }
 
 fn tray(brush: &Brush<'_>, scene: &Scene) {
@@ -275,13 +280,20 @@ pub struct Outlines {
     pub selected: Option<Rect>,
 }
 
-/// Draws what moves, and the outlines.
-pub fn motion(brush: &Brush<'_>, scene: &Scene, wall_ms: f64, outlines: &Outlines) {
+/// Draws what moves, the outlines, and the lanes of the Services that are `lit`.
+pub fn motion(
+    brush: &Brush<'_>,
+    scene: &Scene,
+    wall_ms: f64,
+    outlines: &Outlines,
+    lit: &[Rc<str>],
+) {
     let view = brush.view;
     brush.context.clear_rect(view.x, view.y, view.width, view.height);
     for tile in scene.airborne() {
         moving_tile(brush, scene.layout().density, tile, wall_ms);
     }
+    links::motion(brush, scene, wall_ms, lit);
     let palette = brush.palette;
     let lines = [
         (outlines.hovered, palette.line_strong.as_str(), 1.5, 2.0),

@@ -4,9 +4,13 @@
 
 use std::rc::Rc;
 
-use protocol::{NodeRow, PodRow, PodState};
+use protocol::{
+    EndpointState, NodeRow, PacketRow, PodRow, PodState, ProbeRow, ServiceRow, Station,
+};
 
+use super::flights::{Flights, Lane};
 use super::geometry::{Point, Rect};
+use super::hubs::Hubs;
 use super::layout::{Layout, Viewport, natural_key};
 use super::slots::{Place, Slots};
 use crate::format::within;
@@ -111,6 +115,8 @@ impl Tile {
 /// What a point, a click or the keyboard means.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Target {
+    /// The Service of this uid.
+    Service(Rc<str>),
     /// The node of this name.
     Node(Rc<str>),
     /// The pod of this uid.
@@ -156,6 +162,10 @@ pub struct Scene {
     leaving: Vec<Tile>,
     damage: Damage,
     zoom: i32,
+    viewport: Viewport,
+    services: Rows<ServiceRow>,
+    hubs: Hubs,
+    flights: Flights,
 }
 
 impl Scene {
@@ -170,7 +180,88 @@ impl Scene {
             leaving: Vec::new(),
             damage: Damage { ground: true, everything: true, rects: Vec::new() },
             zoom: 0,
+            viewport,
+            services: Sorted::default(),
+            hubs: Hubs::default(),
+            flights: Flights::default(),
         }
+    }
+
+    /// The size of the view.
+    pub fn viewport(&self) -> Viewport {
+        self.viewport
+    }
+
+    /// Height of everything; more than the view's if it scrolls.
+    pub fn height(&self) -> f64 {
+        self.layout.height + self.hubs.height
+    }
+
+    /// The Services below the nodes.
+    pub fn hubs(&self) -> &Hubs {
+        &self.hubs
+    }
+
+    /// The Service of a hub.
+    pub fn service(&self, uid: &str) -> Option<&Rc<ServiceRow>> {
+        self.services.get(uid)
+    }
+
+    /// What is under way between pods.
+    pub fn flights(&self) -> &Flights {
+        &self.flights
+    }
+
+    /// Sets packets and probes going; those whose ends are not on the map are left away.
+    pub fn launch(
+        &mut self,
+        (packets, probes): (Vec<PacketRow>, Vec<ProbeRow>),
+        now_ms: f64,
+        motion: Motion,
+    ) {
+        if motion != Motion::None {
+            self.flights.launch(packets, probes, now_ms, motion == Motion::Full);
+        }
+    }
+
+    /// Where a station is.
+    pub fn point_of(&self, station: &Station) -> Option<Point> {
+        match station {
+            Station::Pod(uid) => self.rect_of(&Target::Pod(Rc::from(uid.as_str()))),
+            Station::Node(name) => self
+                .layout
+                .panel(name)
+                .map(|panel| Rect::new(panel.head.x, panel.head.y, 10.0, 40.0)),
+        }
+        .map(|rect| rect.center())
+    }
+
+    /// The lanes from a Service to the pods behind it.
+    pub fn lanes<'a>(
+        &'a self,
+        uid: &str,
+        hub: &Rect,
+    ) -> impl Iterator<Item = (Lane, EndpointState)> + use<'a> {
+        let from = Point { x: hub.center().x, y: hub.y };
+        let endpoints = self.services.get(uid).into_iter().flat_map(|row| &row.endpoints);
+        endpoints.filter_map(move |endpoint| {
+            let tile = self.tiles.get(endpoint.pod.as_deref()?)?;
+            let rect = tile.to.rect;
+            let to = Point { x: rect.center().x, y: rect.bottom() };
+            (tile.to.alpha > 0.0).then_some((Lane { from, to }, endpoint.state))
+        })
+    }
+
+    /// The Services that a target has to do with: itself, or those with an endpoint there.
+    pub fn services_of<'a>(&'a self, target: &'a Target) -> impl Iterator<Item = &'a Rc<str>> {
+        self.services.iter().filter_map(move |(uid, row)| {
+            let leads = match target {
+                Target::Service(other) => other == uid,
+                Target::Pod(pod) => row.endpoints.iter().any(|it| it.pod.as_deref() == Some(pod)),
+                Target::Node(_) => false,
+            };
+            leads.then_some(uid)
+        })
     }
 
     /// Where everything is.
@@ -229,7 +320,8 @@ impl Scene {
 
     /// The view has another size: everything is where it belongs at once.
     pub fn resize(&mut self, viewport: Viewport, now_ms: f64) {
-        if viewport != self.layout.viewport {
+        if viewport != self.viewport {
+            self.viewport = viewport;
             self.settle(viewport, now_ms, Motion::None, &Sorted::default());
         }
     }
@@ -242,7 +334,7 @@ impl Scene {
     /// Makes tiles larger or smaller; 0 is what fits.
     pub fn set_zoom(&mut self, zoom: i32, now_ms: f64, motion: Motion) {
         self.zoom = zoom.clamp(-4, 4);
-        self.settle(self.layout.viewport, now_ms, motion, &Sorted::default());
+        self.settle(self.viewport, now_ms, motion, &Sorted::default());
     }
 
     /// Takes the rows as they are now.
@@ -250,10 +342,12 @@ impl Scene {
         &mut self,
         nodes: &Rows<NodeRow>,
         pods: &Rows<PodRow>,
+        services: &Rows<ServiceRow>,
         now_ms: f64,
         motion: Motion,
     ) {
         self.take_nodes(nodes);
+        self.take_services(services);
         self.drop_pods(pods, now_ms, motion);
         let mut newcomers = Vec::new();
         let mut origins = Sorted::default();
@@ -274,7 +368,7 @@ impl Scene {
                 false => newcomers.push((uid, pod)),
             }
         }
-        self.settle(self.layout.viewport, now_ms, motion, &origins);
+        self.settle(self.viewport, now_ms, motion, &origins);
         let motion =
             if newcomers.len() > FLOCK && motion == Motion::Full { Motion::Fade } else { motion };
         for (index, (uid, pod)) in newcomers.into_iter().enumerate() {
@@ -305,6 +399,15 @@ impl Scene {
         self.damage.ground = true;
         self.nodes = nodes.clone();
         self.names = ordered(nodes.keys().cloned().collect(), |name| natural_key(name));
+    }
+
+    fn take_services(&mut self, services: &Rows<ServiceRow>) {
+        let same = self.services.len() == services.len()
+            && self.services.values().zip(services.values()).all(|(old, new)| Rc::ptr_eq(old, new));
+        if !same {
+            self.damage.ground = true;
+            self.services = services.clone();
+        }
     }
 
     fn drop_pods(&mut self, pods: &Rows<PodRow>, now_ms: f64, motion: Motion) {
@@ -341,7 +444,19 @@ impl Scene {
         let current = (!self.names.is_empty() && !self.layout.panels.is_empty())
             .then_some(self.layout.fitting);
         let (longest, fullest) = (self.slots.longest_node(), self.slots.fullest_node());
-        let layout = Layout::choose(viewport, &self.names, current, longest, fullest, self.zoom);
+        let names = |(uid, row): (&Rc<str>, &Rc<ServiceRow>)| {
+            (Rc::clone(uid), format!("{}/{}", row.namespace, row.name))
+        };
+        let names = ordered(self.services.iter().map(names).collect(), |(_, name)| name.clone());
+        let uids = names.into_iter().map(|(uid, _)| uid).collect();
+        let mut hubs = Hubs::of(viewport, uids);
+        let left = Viewport { height: viewport.height - hubs.height, ..viewport };
+        let layout = Layout::choose(left, &self.names, current, longest, fullest, self.zoom);
+        hubs.place(layout.height);
+        if hubs != self.hubs {
+            self.hubs = hubs;
+            self.damage.ground = true;
+        }
         if layout.density != self.layout.density {
             self.slots.compact();
         }
@@ -359,6 +474,8 @@ impl Scene {
             if to == tile.to {
                 continue;
             }
+            // Lanes end at tiles.
+            self.damage.ground = true;
             self.damage.add(tile.to.rect);
             let flies = origins.get(uid).is_some_and(|before| before != place);
             match motion {
@@ -419,7 +536,7 @@ impl Scene {
     /// Lets time pass: tiles that arrived come to rest. Whether anything still moves.
     pub fn tick(&mut self, now_ms: f64) -> bool {
         self.leaving.retain(|tile| tile.moving(now_ms));
-        let mut moving = !self.leaving.is_empty();
+        let mut moving = self.flights.tick(now_ms) || !self.leaving.is_empty();
         for tile in self.tiles.values_mut().filter(|tile| tile.airborne) {
             if tile.moving(now_ms) {
                 moving = true;
@@ -434,6 +551,9 @@ impl Scene {
 
     /// What is under a point.
     pub fn hit(&self, point: Point) -> Option<Target> {
+        if let Some(uid) = self.hubs.at(point) {
+            return Some(Target::Service(Rc::clone(uid)));
+        }
         if let Some((place, slot)) = self.layout.slot_at(point)
             && let Some(uid) = self.slots.at(&place, slot)
         {
@@ -445,6 +565,7 @@ impl Scene {
     /// Where a target is, for outlines and scrolling.
     pub fn rect_of(&self, target: &Target) -> Option<Rect> {
         match target {
+            Target::Service(uid) => self.hubs.rect_of(uid),
             Target::Node(name) => self.layout.panel(name).map(|panel| panel.rect),
             Target::Pod(uid) => {
                 self.tiles.get(uid).filter(|tile| tile.to.alpha > 0.0).map(|tile| tile.to.rect)
@@ -453,7 +574,7 @@ impl Scene {
     }
 
     /// Everything that the keyboard can reach, in reading order: the tray, then each node and
-    /// its pods. A node counts as its heading, so that arrows find it above its pods.
+    /// its pods, then Services. A node counts as its heading, so that arrows find it above its pods.
     pub fn order(&self) -> Vec<(Target, Rect)> {
         let tray = self.pods_of(&Place::Tray);
         let nodes = self.layout.panels.iter().flat_map(|panel| {
@@ -461,7 +582,8 @@ impl Scene {
             let pods = self.pods_of(&Place::Node(Rc::clone(&panel.name)));
             std::iter::once(head).chain(pods).collect::<Vec<_>>()
         });
-        tray.into_iter().chain(nodes).collect()
+        let hubs = self.hubs.iter().map(|(uid, rect)| (Target::Service(Rc::clone(uid)), rect));
+        tray.into_iter().chain(nodes).chain(hubs).collect()
     }
 
     fn pods_of(&self, place: &Place) -> Vec<(Target, Rect)> {
@@ -501,7 +623,8 @@ mod tests {
         fn play(&mut self, deltas: Vec<Delta>, now_ms: f64, motion: Motion) {
             self.sequence += 1;
             self.world.apply(batch(self.sequence, deltas)).unwrap();
-            self.scene.sync(&self.world.tables.nodes, &self.world.tables.pods, now_ms, motion);
+            let tables = &self.world.tables;
+            self.scene.sync(&tables.nodes, &tables.pods, &tables.services, now_ms, motion);
         }
 
         fn rect(&self, uid: &str) -> Rect {

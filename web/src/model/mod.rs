@@ -8,17 +8,19 @@ mod sorted;
 mod table;
 #[cfg(test)]
 pub mod testing;
+mod traffic;
 
 use std::rc::Rc;
 
 use protocol::{
     Batch, Booted, ComponentRow, Delta, EventRow, KindRow, NodeRow, ObjectRef, ObjectRow, PodRow,
-    PodState, WorkloadRow,
+    PodState, ServiceRow, WorkloadRow,
 };
 
 pub use journal::{Journal, Origin};
 pub use sorted::{Sorted, ordered};
 pub use table::{Column, Entry, Filter, Tab, columns, entries, namespaces, tabs};
+pub use traffic::Traffic;
 
 /// Rows of one sort by their id.
 pub type Rows<T> = Sorted<Rc<T>>;
@@ -91,6 +93,8 @@ pub struct World {
     pub pace: Pace,
     /// The rows.
     pub tables: Tables,
+    /// Packets and probes that nobody has shown yet.
+    pub traffic: Traffic,
     sequence: Option<u64>,
 }
 
@@ -105,6 +109,8 @@ pub struct Tables {
     pub pods: Table<PodRow>,
     /// Deployments and ReplicaSets by uid.
     pub workloads: Table<WorkloadRow>,
+    /// Services by uid.
+    pub services: Table<ServiceRow>,
     /// Other objects by uid.
     pub objects: Table<ObjectRow>,
     /// Components of the control plane by name.
@@ -121,14 +127,16 @@ impl World {
     /// A fresh cluster: forgets the one before.
     pub fn boot(&mut self, booted: Booted) {
         let now_ms = booted.epoch_ms;
-        *self = World { booted: Some(booted), ..World::default() };
+        let traffic = self.traffic.clone();
+        *self = World { booted: Some(booted), traffic, ..World::default() };
         self.pace.now_ms = now_ms;
     }
 
     /// Takes a batch in. After a gap nothing is taken until one with `reset` comes.
     pub fn apply(&mut self, batch: Batch) -> Result<(), Gap> {
         if batch.reset {
-            *self = World { booted: self.booted.take(), ..World::default() };
+            let traffic = self.traffic.clone();
+            *self = World { booted: self.booted.take(), traffic, ..World::default() };
         } else if self.sequence.is_some_and(|last| last + 1 != batch.sequence) {
             return Err(Gap);
         }
@@ -141,6 +149,7 @@ impl World {
             quiet: batch.quiet,
             events_handled: batch.events_handled,
         };
+        self.traffic.add(batch.packets, batch.probes);
         for delta in batch.deltas {
             self.tables.take(delta);
         }
@@ -166,6 +175,8 @@ impl Tables {
             Delta::PodRemoved(uid) => self.pods.remove(&uid),
             Delta::Workload(row) => self.workloads.put(&row.uid.clone(), row),
             Delta::WorkloadRemoved(uid) => self.workloads.remove(&uid),
+            Delta::Service(row) => self.services.put(&row.uid.clone(), *row),
+            Delta::ServiceRemoved(uid) => self.services.remove(&uid),
             Delta::Object(row) => self.objects.put(&row.uid.clone(), row),
             Delta::ObjectRemoved(uid) => self.objects.remove(&uid),
             Delta::Component(row) => self.components.put(&row.name.clone(), row),
@@ -182,9 +193,28 @@ impl Tables {
         self.pods.values().find(|pod| pod.name == object.name && pod.namespace == object.namespace)
     }
 
+    /// The Service of this name.
+    pub fn service(&self, object: &ObjectRef) -> Option<(&Rc<str>, &Rc<ServiceRow>)> {
+        if object.kind != "Service" {
+            return None;
+        }
+        let same = |row: &ServiceRow| row.name == object.name && row.namespace == object.namespace;
+        self.services.iter().find(|(_, row)| same(row))
+    }
+
     /// The workload of this name.
     pub fn workload(&self, object: &ObjectRef) -> Option<&Rc<WorkloadRow>> {
         self.workloads.values().find(|row| row.object == *object)
+    }
+}
+
+/// The reference of a Service's row.
+pub fn service_ref(service: &ServiceRow) -> ObjectRef {
+    ObjectRef {
+        api_version: "v1".into(),
+        kind: "Service".into(),
+        namespace: service.namespace.clone(),
+        name: service.name.clone(),
     }
 }
 

@@ -80,5 +80,8 @@ pub fn batch(sequence: u64, deltas: Vec<Delta>) -> Batch {
         quiet: false,
         events_handled: 0,
         deltas,
+        packets: vec![],
+        packets_left_off: 0,
+        probes: vec![],
     }
 }

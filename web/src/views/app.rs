@@ -275,6 +275,8 @@ impl App {
                 { control_plane(&self.world.tables.components, strings, send) }
                 <ClusterMap nodes={self.world.tables.nodes.clone()}
                     pods={self.world.tables.pods.clone()} now_ms={self.world.pace.now_ms}
+                    services={self.world.tables.services.clone()}
+                    traffic={self.world.traffic.clone()}
                     speed={self.speed.max(self.world.pace.speed_achieved)}
                     selected={self.selected.clone()} theme={self.theme} language={self.language}
                     send={send.clone()} />

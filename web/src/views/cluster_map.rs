@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use gloo::render::{AnimationFrame, request_animation_frame};
-use protocol::{NodeRow, ObjectRef, PodRow};
+use protocol::{NodeRow, ObjectRef, PodRow, ServiceRow};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlElement, ResizeObserver};
@@ -18,7 +18,7 @@ use crate::format;
 use crate::map::paint::{self, Brush, Outlines};
 use crate::map::palette::Palette;
 use crate::map::{Direction, Motion, Point, Rect, Scene, Target, Viewport, step};
-use crate::model::{Table, node_ref, pod_ref};
+use crate::model::{Table, Traffic, node_ref, pod_ref, service_ref};
 use crate::strings::{Language, Strings};
 
 /// Properties of [`ClusterMap`].
@@ -28,6 +28,10 @@ pub struct MapProps {
     pub nodes: Table<NodeRow>,
     /// Pods.
     pub pods: Table<PodRow>,
+    /// Services.
+    pub services: Table<ServiceRow>,
+    /// Packets and probes to draw.
+    pub traffic: Traffic,
     /// The virtual clock.
     pub now_ms: i64,
     /// Virtual seconds per wall second, for the choice of motion.
@@ -102,13 +106,14 @@ impl Component for ClusterMap {
 
     fn changed(&mut self, context: &Context<Self>, old: &MapProps) -> bool {
         let new = context.props();
-        let rows = new.nodes != old.nodes || new.pods != old.pods;
+        let rows = new.nodes != old.nodes || new.pods != old.pods || new.services != old.services;
         if rows {
             self.sync(new);
         }
         if new.now_ms != old.now_ms {
             self.scene.clock_moved();
         }
+        self.scene.launch(new.traffic.take(), browser::wall_ms(), motion(new));
         if new.theme != old.theme || self.palette == Palette::default() {
             self.palette = Palette::read().unwrap_or_default();
             self.scene.damage_all();
@@ -186,7 +191,8 @@ impl Component for ClusterMap {
             <div class="map" data-testid="map"
                 data-nodes={context.props().nodes.len().to_string()}
                 data-pods={counts.total.to_string()} data-ready={counts.ready.to_string()}
-                data-unscheduled={counts.unscheduled.to_string()}>
+                data-unscheduled={counts.unscheduled.to_string()}
+                data-services={context.props().services.len().to_string()}>
                 { for self.canvases.iter().map(|canvas| html! {
                     <canvas ref={canvas} aria-hidden="true" />
                 }) }
@@ -217,7 +223,7 @@ fn in_window(event: &MouseEvent) -> Point {
 impl ClusterMap {
     fn list_box(&self, context: &Context<Self>, strings: &'static Strings) -> Html {
         let link = context.link();
-        let spacer = format!("height:{}px", self.scene.layout().height as i32);
+        let spacer = format!("height:{}px", self.scene.height() as i32);
         html! {
             <div class="map-scroller" ref={&self.scroller} tabindex="0" role="listbox"
                 aria-label={strings.map_label} aria-activedescendant="map-option"
@@ -253,6 +259,10 @@ impl ClusterMap {
 
     fn describe(&self, props: &MapProps, target: &Target, strings: &'static Strings) -> String {
         match target {
+            Target::Service(uid) => props.services.get(uid).map_or_else(String::new, |row| {
+                let ready = strings.state_ready;
+                format!("Service {}, {} / {} {ready}", row.name, row.ready, row.total)
+            }),
             Target::Pod(uid) => props.pods.get(uid).map_or_else(String::new, |pod| {
                 let node = pod.node.as_deref().unwrap_or(strings.no_node);
                 format!("Pod {}, {}, {node}", pod.name, state_word(strings, pod.state))
@@ -267,13 +277,14 @@ impl ClusterMap {
         let Some((target, at)) = &self.hovered else { return Html::default() };
         let props = context.props();
         let words = match target {
+            Target::Service(uid) => props.services.get(uid).map(service_words),
             Target::Pod(uid) => props.pods.get(uid).map(|pod| pod_words(pod, strings)),
             Target::Node(name) => {
                 props.nodes.get(name).filter(|_| self.on_heading(*at)).map(node_words)
             }
         };
         let Some(words) = words else { return Html::default() };
-        let width = self.scene.layout().viewport.width;
+        let width = self.scene.viewport().width;
         let (x, y) = ((at.x + 14.0).min(width - 252.0).max(4.0), at.y + 18.0);
         html! {
             <div class="tooltip" role="tooltip"
@@ -315,7 +326,8 @@ impl ClusterMap {
     }
 
     fn sync(&mut self, props: &MapProps) {
-        self.scene.sync(&props.nodes, &props.pods, browser::wall_ms(), motion(props));
+        let (now_ms, motion) = (browser::wall_ms(), motion(props));
+        self.scene.sync(&props.nodes, &props.pods, &props.services, now_ms, motion);
         if let Some((target, _)) = &self.hovered
             && self.scene.rect_of(target).is_none()
         {
@@ -373,8 +385,8 @@ impl ClusterMap {
         self.moving = self.scene.tick(now_ms);
         let damage = self.scene.take_damage();
         let scroll = self.scroll_top();
-        let layout = self.scene.layout();
-        let view = Rect::new(0.0, scroll, layout.viewport.width, layout.viewport.height);
+        let viewport = self.scene.viewport();
+        let view = Rect::new(0.0, scroll, viewport.width, viewport.height);
         let contexts = self.canvases.each_ref().map(|canvas| context_of(canvas, scroll));
         if let [Some(ground), Some(resting), Some(moving)] = &contexts {
             let props = context.props();
@@ -392,7 +404,8 @@ impl ClusterMap {
                 paint::resting(&brush(resting), &self.scene, &damage);
             }
             if was_moving || self.moving || self.outlines_stale {
-                paint::motion(&brush(moving), &self.scene, now_ms, &self.outlines(props));
+                let (outlines, lit) = (self.outlines(props), self.lit(props));
+                paint::motion(&brush(moving), &self.scene, now_ms, &outlines, &lit);
                 self.outlines_stale = false;
             }
         }
@@ -410,6 +423,22 @@ impl ClusterMap {
         }
     }
 
+    /// The Services whose lanes stand out: of what is pointed at, of what the keyboard is on, of
+    /// what is selected.
+    fn lit(&self, props: &MapProps) -> Vec<Rc<str>> {
+        let hovered = self.hovered.as_ref().map(|(target, _)| target.clone());
+        let focused = self.focused.clone().filter(|_| self.has_focus);
+        let targets: Vec<Target> =
+            [hovered, focused, self.selected(props)].into_iter().flatten().collect();
+        let mut lit: Vec<Rc<str>> = Vec::new();
+        for uid in targets.iter().flat_map(|target| self.scene.services_of(target)) {
+            if !lit.contains(uid) {
+                lit.push(Rc::clone(uid));
+            }
+        }
+        lit
+    }
+
     fn selected(&self, props: &MapProps) -> Option<Target> {
         let object = props.selected.as_ref()?;
         match object.kind.as_str() {
@@ -420,6 +449,12 @@ impl ClusterMap {
                     |pod: &PodRow| pod.name == object.name && pod.namespace == object.namespace;
                 pods.find(|(_, pod)| same(pod)).map(|(uid, _)| Target::Pod(Rc::clone(uid)))
             }
+            "Service" => {
+                let mut rows = props.services.iter();
+                let same =
+                    |row: &ServiceRow| row.name == object.name && row.namespace == object.namespace;
+                rows.find(|(_, row)| same(row)).map(|(uid, _)| Target::Service(Rc::clone(uid)))
+            }
             _ => None,
         }
     }
@@ -429,6 +464,7 @@ impl ClusterMap {
         let object = match target {
             Some(Target::Pod(uid)) => props.pods.get(&uid).map(|pod| pod_ref(pod)),
             Some(Target::Node(name)) => Some(node_ref(&name)),
+            Some(Target::Service(uid)) => props.services.get(&uid).map(|row| service_ref(row)),
             None => None,
         };
         props.send.emit(object.map_or(Intent::Deselect, Intent::Select));
@@ -498,6 +534,16 @@ fn pod_words(pod: &Rc<PodRow>, strings: &'static Strings) -> Html {
                 if pod.status != "Running" { <span class="soft">{ &pod.status }</span> }
             </span>
             if !pod.message.is_empty() { <span class="soft clip">{ &pod.message }</span> }
+        </>
+    }
+}
+
+fn service_words(row: &Rc<ServiceRow>) -> Html {
+    html! {
+        <>
+            <strong>{ &row.name }</strong>
+            <span>{ format!("{} {}", row.service_type, row.cluster_ip) }</span>
+            <span class="soft numbers">{ &row.ports }</span>
         </>
     }
 }

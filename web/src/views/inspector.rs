@@ -99,7 +99,8 @@ pub fn Inspector(props: &InspectorProps) -> Html {
         <>
             { head(object, &props.tables, gone, strings, &props.send) }
             { page_tabs(pages, shown, &choose, strings) }
-            <div class="inspector-body" role="tabpanel"
+            <div class="inspector-body" role="tabpanel" tabindex="0"
+                aria-label={shown.title(strings)}
                 data-testid={format!("page-{}", shown.id())}>
                 { body }
             </div>
@@ -119,7 +120,7 @@ fn nothing(strings: &'static Strings, send: &Callback<Intent>) -> Html {
                 { icon_button(Icon::Close, strings.close, "", "sheet-close",
                     say(send, Intent::Sheet(Sheet::Inspector))) }
             </header>
-            <div class="inspector-body">
+            <div class="inspector-body" role="region" tabindex="0" aria-label={strings.legend}>
                 { legend(strings) }
                 <p class="soft hint">{ strings.nothing_selected }</p>
                 <dl class="keys-list">

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use protocol::{
-    ConditionRow, ConditionStatus, ContainerRow, ContainerState, Detail, NodeRow, ObjectRef, Owner,
-    PodRow, PodState, Resources, WorkloadRow,
+    ConditionRow, ConditionStatus, ContainerRow, ContainerState, Detail, EndpointRow,
+    EndpointState, NodeRow, ObjectRef, Owner, PodRow, PodState, Resources, ServiceRow, WorkloadRow,
 };
 use yew::prelude::*;
 
@@ -28,6 +28,8 @@ pub fn summary(
         page.pod(pod)
     } else if let Some(row) = tables.workload(object) {
         page.workload(row, tables)
+    } else if let Some((_, row)) = tables.service(object) {
+        page.service(row, tables)
     } else if object.kind == "Node" {
         let node = tables.nodes.get(object.name.as_str());
         node.map(|node| page.node(node, tables)).unwrap_or_default()
@@ -202,6 +204,42 @@ impl Words<'_> {
                     </ul>
                 }
                 { self.pods(&pods) }
+            </>
+        }
+    }
+
+    fn service(&self, row: &ServiceRow, tables: &Tables) -> Html {
+        let strings = self.strings;
+        let endpoint = |endpoint: &EndpointRow| {
+            let (state, word) = match endpoint.state {
+                EndpointState::Ready => (PodState::Ready, strings.state_ready),
+                EndpointState::NotReady => (PodState::RunningNotReady, strings.state_not_ready),
+                EndpointState::Terminating => (PodState::Terminating, strings.state_terminating),
+            };
+            let pod = endpoint.pod.as_deref().and_then(|uid| tables.pods.get(uid));
+            html! {
+                <li data-testid="endpoint" title={word}>
+                    { state_glyph(state) }<span class="heard">{ word }</span>
+                    if let Some(pod) = pod { { self.link(pod_ref(pod)) } }
+                    <code>{ &endpoint.address }</code>
+                </li>
+            }
+        };
+        html! {
+            <>
+                <p class="sentence" data-testid="state">
+                    <strong class="numbers">{ format!("{} / {}", row.ready, row.total) }</strong>
+                    { strings.state_ready }
+                </p>
+                { meter(format::fraction(i64::from(row.ready), i64::from(row.total))) }
+                <dl class="facts">
+                    { self.text(strings.service_type, &row.service_type) }
+                    { self.text("Cluster-IP", &row.cluster_ip) }
+                    { self.text(strings.ports, &row.ports) }
+                    { self.text(strings.age, &self.age(row.created_ms)) }
+                </dl>
+                <h3>{ strings.endpoints }<span class="count">{ row.total }</span></h3>
+                <ul class="links">{ for row.endpoints.iter().map(endpoint) }</ul>
             </>
         }
     }
