@@ -10,8 +10,11 @@ use crate::{Kind, Object, Status};
 
 mod deserializer;
 mod go;
+mod place;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+pub(crate) mod whole;
 
 pub(crate) use deserializer::decode_typed;
 pub(crate) use go::value_word;

@@ -48,6 +48,16 @@ macro_rules! kinds {
 
         /// All kinds, in the order of their ids.
         pub(crate) static TABLE: &[Kind] = &[$(Kind::of::<$strategy>(),)*];
+
+        /// An object of each kind with all its fields.
+        #[cfg(test)]
+        pub(crate) fn whole() -> Vec<(&'static Kind, serde_json::Value)> {
+            use crate::decode::whole::whole;
+            vec![$((
+                KindId::$constant.get(),
+                whole::<<$strategy as crate::Strategy>::Object>(),
+            ),)*]
+        }
     };
 }
 
