@@ -5,7 +5,7 @@ use runtime::{
 };
 use sim::{Digest, Duration};
 
-use crate::apps::boutique;
+use crate::apps::{base, boutique};
 use crate::tags::Tags;
 use crate::userland::Lookup;
 use crate::{all, official, server, userland};
@@ -57,7 +57,8 @@ const UNRESOLVED_AFTER: Duration = Duration::from_millis(150);
 
 fn definition(repository: &str) -> Option<&'static ImageDefinition> {
     let listed = all().iter().copied().find(|definition| definition.repository == repository);
-    listed.or_else(|| boutique::definition(repository))
+    let base = || base::IMAGES.iter().find(|definition| definition.repository == repository);
+    listed.or_else(base).or_else(|| boutique::definition(repository))
 }
 
 /// 64 hexadecimal digits that stand for the content of an image.

@@ -83,6 +83,11 @@ pub fn all() -> &'static [&'static ImageDefinition] {
         &apps::web::HTTPD,
         &apps::web::HPA_EXAMPLE,
         &apps::web::LIVENESS,
+        &apps::web::WORDPRESS,
+        &apps::web::GUESTBOOK,
+        &apps::web::ZOOKEEPER,
+        &apps::web::CASSANDRA,
+        &apps::web::STRESS,
     ];
     ALL
 }

@@ -58,11 +58,11 @@ pub(crate) enum Outcome {
 }
 
 const SHELLS: [&str; 4] = ["sh", "ash", "bash", "dash"];
-const COMMANDS: [&str; 39] = [
-    "[", "awk", "basename", "cat", "chmod", "chown", "cp", "date", "dirname", "echo", "env",
-    "false", "grep", "head", "hostname", "id", "kill", "ls", "mkdir", "mv", "nc", "nproc",
-    "nslookup", "ping", "printenv", "printf", "rm", "seq", "sleep", "tail", "telnet", "test",
-    "touch", "true", "uname", "wc", "wget", "whoami", ":",
+const COMMANDS: [&str; 42] = [
+    "[", "[[", "awk", "basename", "cat", "chmod", "chown", "cp", "date", "dirname", "echo", "env",
+    "false", "grep", "head", "hostname", "id", "kill", "killall", "ls", "mkdir", "mv", "nc",
+    "nproc", "nslookup", "ping", "printenv", "printf", "rev", "rm", "seq", "sleep", "tail",
+    "telnet", "test", "touch", "true", "uname", "wc", "wget", "whoami", ":",
 ];
 
 /// The program that a container's command names, if it is a shell or one of the usual commands.
@@ -169,7 +169,9 @@ pub(crate) fn run(
             }
         },
         "test" => Outcome::Done(i32::from(!test(args, view, io))),
-        "[" => Outcome::Done(i32::from(!test(&args[..args.len().saturating_sub(1)], view, io))),
+        "[" | "[[" => {
+            Outcome::Done(i32::from(!test(&args[..args.len().saturating_sub(1)], view, io)))
+        }
         "hostname" => {
             invocation.out = match args.first().map(String::as_str) {
                 Some("-i" | "-I") => format!("{}\n", io.network.address()),

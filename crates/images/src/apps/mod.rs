@@ -13,6 +13,7 @@ use crate::net::{Arrived, Host, Reply, Service, Step, StepFailure, Tidy, text};
 use crate::tags::Tags;
 
 pub(crate) mod agnhost;
+pub(crate) mod base;
 pub(crate) mod boutique;
 pub(crate) mod database;
 pub(crate) mod redis;

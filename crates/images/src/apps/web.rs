@@ -1,11 +1,12 @@
 //! Small web servers that examples use.
 
+use network::Payload;
 use runtime::{Environment, Io, Process};
 use sim::Duration;
 
 use super::{Asked, PLAIN, SITE, Site, State, flag, log_time, port_from, port_of, start};
 use crate::catalogue::ImageDefinition;
-use crate::net::{Reply, Tidy, page, text};
+use crate::net::{Reply, Step, Tidy, header, page, text};
 use crate::tags::Tags;
 use crate::userland;
 
@@ -249,7 +250,7 @@ pub(crate) static HTTPD: ImageDefinition = ImageDefinition {
 };
 
 /// A file below the root of the documents.
-fn documents(root: &str, asked: &Asked<'_>, io: &mut Io<'_>) -> Reply {
+pub(super) fn documents(root: &str, asked: &Asked<'_>, io: &mut Io<'_>) -> Reply {
     let index = if asked.path.ends_with('/') { "index.html" } else { "" };
     let file = userland::absolute(root, asked.path.trim_start_matches('/'));
     let file = format!("{}{}{index}", file, if index.is_empty() { "" } else { "/" });
@@ -320,3 +321,154 @@ pub(super) fn liveness() -> Option<Box<dyn Process>> {
         ..SITE
     })
 }
+
+/// `wordpress`: needs its database for every page.
+pub(crate) static WORDPRESS: ImageDefinition = ImageDefinition {
+    repository: "docker.io/library/wordpress",
+    sizes: &[("", 230_000_000)],
+    entrypoint: &["docker-entrypoint.sh"],
+    command: &["apache2-foreground"],
+    program: |name, _| {
+        let site = Site {
+            name: "wordpress",
+            ports: |io| {
+                io.stderr(
+                    "WordPress not found in /var/www/html - copying now...\nComplete! WordPress \
+                           has been successfully copied to /var/www/html\n",
+                );
+                Ok(vec![80])
+            },
+            answer: |_, asked, io| {
+                let variables = &io.environment.variables;
+                let host = variables.get("WORDPRESS_DB_HOST").map_or("mysql", String::as_str);
+                let (host, port) = host.split_once(':').unwrap_or((host, "3306"));
+                let request = super::redis::bytes("PING");
+                let port = port.parse().unwrap_or(3306);
+                let step = Step { host: host.to_string(), port, request, origin: "" };
+                let then = match asked.path {
+                    "/wp-admin/install.php" => text(200, "<h1>Welcome</h1>\n"),
+                    _ => found("/wp-admin/install.php"),
+                };
+                Reply::Ask { steps: vec![step], limit: Duration::from_secs(30), then }
+            },
+            failed: |_, _, _| {
+                Some(text(500, "<h1>Error establishing a database connection</h1>\n"))
+            },
+            ..SITE
+        };
+        matches!(name, "apache2-foreground" | "docker-entrypoint.sh")
+            .then(|| start(&site))
+            .flatten()
+    },
+    ..PLAIN
+};
+
+/// A redirection to another path.
+fn found(path: &str) -> Payload {
+    let mut response = page(302, "text/html", "");
+    response.headers.extend([header("location", path)]);
+    Payload::HttpResponse(response.into())
+}
+
+/// `gcr.io/google_samples/gb-frontend`: the guestbook, which writes to the leader and reads from
+/// the followers.
+pub(crate) static GUESTBOOK: ImageDefinition = ImageDefinition {
+    repository: "gcr.io/google_samples/gb-frontend",
+    sizes: &[("", 200_000_000)],
+    command: &["apache2-foreground"],
+    program: |name, _| {
+        let site = Site {
+            name: "guestbook",
+            ports: |_| Ok(vec![80]),
+            answer: guestbook,
+            failed: |_, _, io| {
+                io.stderr("PHP Fatal error:  Uncaught Predis\\Connection\\ConnectionException\n");
+                Some(text(500, ""))
+            },
+            answered: |answer| {
+                let value = answer.split("\r\n").nth(1).unwrap_or_default();
+                Some(text(200, format!("{{\"data\": {value:?}}}")))
+            },
+            ..SITE
+        };
+        (name == "apache2-foreground").then(|| start(&site)).flatten()
+    },
+    ..PLAIN
+};
+
+fn guestbook(_state: &mut State, asked: &Asked<'_>, io: &mut Io<'_>) -> Reply {
+    let host = |role: &str, variable: &str| {
+        let by_variables =
+            io.environment.variables.get("GET_HOSTS_FROM").is_some_and(|from| from == "env");
+        let named = io.environment.variables.get(variable).filter(|_| by_variables);
+        named.cloned().unwrap_or_else(|| format!("redis-{role}"))
+    };
+    let key = asked.value("key").unwrap_or_else(|| "guestbook".to_string());
+    let (host, words, then) = match (asked.path, asked.value("cmd").as_deref()) {
+        ("/", _) => return Reply::Send(text(200, "<html><h2>Guestbook</h2></html>\n")),
+        ("/guestbook.php", Some("set")) => {
+            let value = asked.value("value").unwrap_or_default();
+            let done = text(200, "{\"message\": \"Updated\"}");
+            (host("leader", "REDIS_LEADER_SERVICE_HOST"), vec!["SET".into(), key, value], done)
+        }
+        ("/guestbook.php", _) => {
+            let host = host("follower", "REDIS_FOLLOWER_SERVICE_HOST");
+            (host, vec!["GET".to_string(), key], Payload::Empty)
+        }
+        _ => return Reply::Send(text(404, "Not Found\n")),
+    };
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let request = super::redis::command(&words);
+    let steps = vec![Step { host, port: 6379, request, origin: "" }];
+    Reply::Ask { steps, limit: Duration::from_secs(10), then }
+}
+
+const fn server_of(
+    repository: &'static str,
+    command: &'static [&'static str],
+    program: userland::Lookup,
+) -> ImageDefinition {
+    ImageDefinition { repository, command, program, sizes: &[("", 120_000_000)], ..PLAIN }
+}
+
+/// `registry.k8s.io/kubernetes-zookeeper`.
+pub(crate) static ZOOKEEPER: ImageDefinition =
+    server_of("registry.k8s.io/kubernetes-zookeeper", &["start-zookeeper"], |name, _| match name {
+        "start-zookeeper" => crate::server::program(crate::server::ENTRYPOINT),
+        "zookeeper-ready" => Some(super::base::Quick::start("imok", 0)),
+        _ => None,
+    });
+
+/// `gcr.io/google-samples/cassandra`.
+pub(crate) static CASSANDRA: ImageDefinition =
+    server_of("gcr.io/google-samples/cassandra", &["/run.sh"], |name, _| match name {
+        "run.sh" => crate::server::program(crate::server::ENTRYPOINT),
+        "ready-probe.sh" | "nodetool" => Some(super::base::Quick::start("", 0)),
+        _ => None,
+    });
+
+/// `polinux/stress`: keeps processors or memory busy.
+pub(crate) static STRESS: ImageDefinition = ImageDefinition {
+    repository: "docker.io/polinux/stress",
+    sizes: &[("", 4_000_000)],
+    command: &["stress"],
+    program: |name, _| {
+        let site = Site {
+            name: "stress",
+            ports: |io| {
+                let count = |name| flag(io.environment, name).unwrap_or("0").to_string();
+                io.stdout(&format!(
+                    "stress: info: [1] dispatching hogs: {} cpu, {} io, {} vm, {} hdd\n",
+                    count("cpu"),
+                    count("io"),
+                    count("vm"),
+                    count("hdd")
+                ));
+                Ok(Vec::new())
+            },
+            ..SITE
+        };
+        (name == "stress").then(|| start(&site)).flatten()
+    },
+    ..PLAIN
+};

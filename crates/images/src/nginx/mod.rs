@@ -15,6 +15,7 @@ use crate::net::{
 };
 
 use crate::apps::PLAIN;
+use crate::apps::base::Quick;
 use crate::catalogue::ImageDefinition;
 use crate::tags::Tags;
 use crate::userland;
@@ -72,6 +73,8 @@ const DRAIN: Duration = Duration::from_millis(20);
 fn program(name: &str, environment: &Environment) -> Option<Box<dyn Process>> {
     match name {
         "curl" => Some(userland::curl(&environment.argv)),
+        // The signal goes to the server's own process, which is not this one.
+        "nginx" if environment.argv.iter().any(|word| word == "-s") => Some(Quick::start("", 0)),
         "nginx" | "nginx-debug" => Some(start(&environment.argv, false)),
         // The image's start script hands over to the command that follows it.
         "docker-entrypoint.sh" => {

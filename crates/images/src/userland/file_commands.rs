@@ -20,6 +20,20 @@ pub(super) fn files(
     let outcome = match name {
         "cat" => read_all(name, &paths, invocation, io),
         "tail" => return Some(tail(args, &options, &paths, invocation, io)),
+        // The processes of a container do not see each other here.
+        "killall" => {
+            let name = operands.last().map(|name| name.as_str()).unwrap_or_default();
+            invocation.err = format!("killall: {name}: no process killed\n");
+            1
+        }
+        "rev" => {
+            let code = read_all(name, &paths, invocation, io);
+            let text = std::mem::take(&mut invocation.out);
+            let lines =
+                text.lines().map(|line| line.chars().rev().chain(['\n']).collect::<String>());
+            invocation.out = lines.collect();
+            code
+        }
         "head" => lines(name, args, &paths, invocation, io),
         "touch" => {
             for path in paths
