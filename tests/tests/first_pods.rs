@@ -158,8 +158,9 @@ fn a_pod_that_asks_for_too_much_waits_and_says_why() {
     assert_eq!(pod.spec.as_ref().and_then(|spec| spec.node_name.clone()), None);
     // Upstream: pkg/scheduler/framework/types.go, FitError, and
     // pkg/scheduler/framework/preemption/preemption.go
-    let wanted = "0/3 nodes are available: 3 Insufficient cpu. preemption: 0/3 nodes are \
-                  available: 3 Preemption is not helpful for scheduling.";
+    let wanted = "0/3 nodes are available: 3 Insufficient cpu. no new claims to deallocate, \
+                  preemption: 0/3 nodes are available: 3 Preemption is not helpful for \
+                  scheduling.";
     let failed: Vec<String> = events(&cluster, "too-large")
         .into_iter()
         .filter(|(reason, _)| reason == "FailedScheduling")

@@ -2,7 +2,8 @@
 //! it is tainted, how long its pods are tolerated to stay, and where they come up again.
 //!
 //! Upstream: pkg/controller/nodelifecycle/node_lifecycle_controller.go (50 s of grace, a look
-//! every 5 s, another one before pods are evicted, taints within 100 ms), pkg/kubelet/util/nodelease (a lease renewed every 10 s),
+//! every 5 s, another one before pods are evicted, taints within 100 ms),
+//! pkg/kubelet/util/nodelease (a lease renewed every 10 s),
 //! plugin/pkg/admission/defaulttolerationseconds (300 s) and pkg/controller/tainteviction.
 
 use std::collections::BTreeMap;

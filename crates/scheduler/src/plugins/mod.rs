@@ -6,6 +6,7 @@ use crate::framework::Plugin;
 
 mod default_binder;
 mod default_preemption;
+mod dynamic_resources;
 mod image_locality;
 mod inter_pod_affinity;
 mod node_affinity;
@@ -37,6 +38,8 @@ pub fn in_tree() -> &'static [&'static dyn Plugin] {
         &node_resources_fit::NodeResourcesFit,
         &pod_topology_spread::PodTopologySpread,
         &inter_pod_affinity::InterPodAffinity,
+        // Giving up an idle claim is better than ending pods: it comes before preemption.
+        &dynamic_resources::DynamicResources,
         &default_preemption::DefaultPreemption,
         &node_resources_balanced_allocation::NodeResourcesBalancedAllocation,
         &image_locality::ImageLocality,

@@ -110,6 +110,7 @@ fn plugins_run_in_upstreams_order_with_upstreams_weights() {
             "NodeResourcesFit",
             "PodTopologySpread",
             "InterPodAffinity",
+            "DynamicResources",
             "DefaultPreemption",
             "NodeResourcesBalancedAllocation",
             "ImageLocality",

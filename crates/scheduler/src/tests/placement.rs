@@ -32,8 +32,8 @@ fn a_pod_that_fits_nowhere_says_why_in_upstreams_words() {
     cluster.create(pod("huge", &[("cpu", "2")]));
     cluster.settle();
     let message = "0/3 nodes are available: 1 node(s) had untolerated taint(s), 2 Insufficient \
-                   cpu. preemption: 0/3 nodes are available: 3 Preemption is not helpful for \
-                   scheduling.";
+                   cpu. no new claims to deallocate, preemption: 0/3 nodes are available: 3 \
+                   Preemption is not helpful for scheduling.";
     let condition = cluster.condition("huge");
     assert_eq!(condition.status, "False");
     assert_eq!(condition.reason.as_deref(), Some("Unschedulable"));
@@ -51,8 +51,8 @@ fn a_full_node_offers_no_victims_to_a_pod_of_the_same_priority() {
     assert_eq!(
         cluster.condition("second").message.as_deref(),
         Some(
-            "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 \
-             No preemption victims found for incoming pod."
+            "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: \
+             0/1 nodes are available: 1 No preemption victims found for incoming pod."
         )
     );
 }
@@ -109,4 +109,22 @@ fn a_scheduler_with_nothing_to_do_asks_for_no_wake() {
     cluster.settle();
     let flush = Time::ZERO + Duration::from_secs(330);
     assert_eq!(cluster.scheduler.next_wake(), Some(flush));
+}
+
+// Upstream: dynamicresources_test.go, the cases of TestPlugin whose claim is missing.
+#[test]
+fn a_pod_waits_for_a_claim_that_does_not_exist() {
+    use api::openapi::api::core::v1::PodResourceClaim;
+    let mut cluster = Cluster::new(vec![node("node-1", &[("cpu", "4"), ("memory", "8Gi")])]);
+    let claim = PodResourceClaim {
+        name: "gpu".into(),
+        resource_claim_name: Some("my-gpu".into()),
+        ..PodResourceClaim::default()
+    };
+    let claiming = with_spec(pod("claiming", &[]), |spec| spec.resource_claims = Some(vec![claim]));
+    cluster.create(claiming);
+    cluster.settle();
+    assert_eq!(cluster.node_of("claiming"), None);
+    let waiting = cluster.pod("claiming");
+    assert_eq!(cluster.scheduler.explain(&waiting).gated_by, Some("DynamicResources"));
 }

@@ -83,8 +83,8 @@ fn nobody_is_preempted_where_that_would_not_help() {
     assert_eq!(
         cluster.condition("huge").message.as_deref(),
         Some(
-            "0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 \
-             Preemption is not helpful for scheduling."
+            "0/1 nodes are available: 1 Insufficient cpu. no new claims to deallocate, preemption: \
+             0/1 nodes are available: 1 Preemption is not helpful for scheduling."
         )
     );
 }
