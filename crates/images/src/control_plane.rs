@@ -1,71 +1,53 @@
-//! The images of the control plane. Their containers show that a component runs on a node; what
-//! the component does is the component itself, of which the cluster has one. They listen where
-//! the real ones do, and say that they are well.
+//! The images of the control plane. Their containers show that a component runs on a node and
+//! answer whoever asks for its health; what the component does is the component itself, of which
+//! the cluster has one.
 
-use network::Payload;
 use runtime::{Environment, Io, Process, Signal};
-use sim::Digest;
 
-use crate::apps::{flag, port_of};
+use crate::apps::{self, Asked, SITE, Site, State, flag, port_of};
 use crate::catalogue::ImageDefinition;
-use crate::net::{Arrived, Host, Reply, Service, text};
+use crate::net::{Reply, text};
 use crate::server::{grpc, is_grpc};
 use crate::tags::Tags;
 
 const RELEASES: Tags = Tags::Released { newest: &[(1, 37)], words: &[], variants: &[] };
 
-/// The programs with the ports that they listen at unless told otherwise, and the flags that
-/// tell them.
-const PROGRAMS: [(&str, u16, &str); 4] = [
-    ("etcd", 2379, "listen-client-urls"),
-    ("kube-apiserver", 6443, "secure-port"),
-    ("kube-controller-manager", 10257, "secure-port"),
-    ("kube-scheduler", 10259, "secure-port"),
-];
-
 fn own_program(name: &str, _environment: &Environment) -> Option<Box<dyn Process>> {
-    PROGRAMS.iter().any(|(own, ..)| *own == name).then(|| Host::start(Component))
+    let ports = match name {
+        "etcd" => etcd_ports,
+        // The port of the secure listener unless its flag says otherwise.
+        "kube-apiserver" => |io: &mut Io<'_>| Ok(vec![secure_port(io, 6443)]),
+        "kube-controller-manager" => |io: &mut Io<'_>| Ok(vec![secure_port(io, 10257)]),
+        "kube-scheduler" => |io: &mut Io<'_>| Ok(vec![secure_port(io, 10259)]),
+        _ => return None,
+    };
+    apps::start(&Site { name: "component", ports, answer: healthy, ..SITE })
 }
 
-/// A component as those see it who ask over the network whether it is well.
-#[derive(Clone, Debug)]
-struct Component;
+fn secure_port(io: &Io<'_>, default: u16) -> u16 {
+    flag(io.environment, "secure-port").and_then(port_of).unwrap_or(default)
+}
 
-impl Service for Component {
-    fn begin(&mut self, io: &mut Io<'_>) -> Result<Vec<u16>, i32> {
-        let command = io.environment.argv.first().map(String::as_str).unwrap_or_default();
-        let name = command.rsplit('/').next().unwrap_or_default();
-        let mut ports = io.environment.ports.clone();
-        if let Some((_, port, flag_name)) = PROGRAMS.iter().find(|(own, ..)| *own == name) {
-            let given = flag(io.environment, flag_name).and_then(port_of);
-            ports.push(given.unwrap_or(*port));
-        }
-        ports.sort_unstable();
-        ports.dedup();
-        Ok(ports)
-    }
+fn etcd_ports(io: &mut Io<'_>) -> Result<Vec<u16>, i32> {
+    let flags = [
+        ("listen-client-urls", "http://localhost:2379"),
+        ("listen-peer-urls", "http://localhost:2380"),
+        ("listen-metrics-urls", ""),
+    ];
+    let urls = flags.map(|(name, default)| flag(io.environment, name).unwrap_or(default));
+    let mut ports: Vec<u16> =
+        urls.iter().flat_map(|urls| urls.split(',')).filter_map(port_of).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    Ok(ports)
+}
 
-    fn serve(&mut self, arrived: &Arrived, _io: &mut Io<'_>) -> Reply {
-        match &arrived.payload {
-            Payload::HttpRequest(request) if is_grpc(request) => {
-                Reply::Send(grpc(0, "", r#"{"status":"SERVING"}"#))
-            }
-            Payload::HttpRequest(request) => {
-                let path = request.path.split('?').next().unwrap_or_default();
-                let well = matches!(path, "/healthz" | "/livez" | "/readyz" | "/health");
-                Reply::Send(if well { text(200, "ok") } else { text(401, "Unauthorized\n") })
-            }
-            _ => Reply::Silence,
-        }
-    }
-
-    fn clone_service(&self) -> Box<dyn Service> {
-        Box::new(self.clone())
-    }
-
-    fn digest(&self, digest: &mut Digest) {
-        digest.str("component");
-    }
+/// A component that runs is well.
+fn healthy(_: &mut State, asked: &Asked<'_>, _: &mut Io<'_>) -> Reply {
+    Reply::Send(match is_grpc(asked.request) {
+        true => grpc(0, "", r#"{"status":"SERVING"}"#),
+        false => text(200, "ok"),
+    })
 }
 
 const fn image(

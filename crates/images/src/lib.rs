@@ -65,6 +65,7 @@ pub fn all() -> &'static [&'static ImageDefinition] {
         &coredns::OF_DOCKER,
         &apps::agnhost::IMAGE,
         &apps::redis::IMAGE,
+        &apps::stress::IMAGE,
         &apps::redis::FOLLOWER,
         &apps::database::MYSQL_IMAGE,
         &apps::database::MARIADB_IMAGE,
@@ -87,7 +88,6 @@ pub fn all() -> &'static [&'static ImageDefinition] {
         &apps::web::GUESTBOOK,
         &apps::web::ZOOKEEPER,
         &apps::web::CASSANDRA,
-        &apps::web::STRESS,
     ];
     ALL
 }

@@ -17,6 +17,7 @@ pub(crate) mod base;
 pub(crate) mod boutique;
 pub(crate) mod database;
 pub(crate) mod redis;
+pub(crate) mod stress;
 pub(crate) mod voting;
 pub(crate) mod web;
 

@@ -446,29 +446,3 @@ pub(crate) static CASSANDRA: ImageDefinition =
         "ready-probe.sh" | "nodetool" => Some(super::base::Quick::start("", 0)),
         _ => None,
     });
-
-/// `polinux/stress`: keeps processors or memory busy.
-pub(crate) static STRESS: ImageDefinition = ImageDefinition {
-    repository: "docker.io/polinux/stress",
-    sizes: &[("", 4_000_000)],
-    command: &["stress"],
-    program: |name, _| {
-        let site = Site {
-            name: "stress",
-            ports: |io| {
-                let count = |name| flag(io.environment, name).unwrap_or("0").to_string();
-                io.stdout(&format!(
-                    "stress: info: [1] dispatching hogs: {} cpu, {} io, {} vm, {} hdd\n",
-                    count("cpu"),
-                    count("io"),
-                    count("vm"),
-                    count("hdd")
-                ));
-                Ok(Vec::new())
-            },
-            ..SITE
-        };
-        (name == "stress").then(|| start(&site)).flatten()
-    },
-    ..PLAIN
-};

@@ -1,4 +1,5 @@
-//! One exchange from a client's side, of HTTP or anything else that answers what it is asked, as a state machine that a program embeds.
+//! One exchange from a client's side, of HTTP or anything else that answers what it is asked, as
+//! a state machine that a program embeds.
 
 use std::net::SocketAddrV4;
 use std::sync::Arc;
