@@ -81,13 +81,13 @@ pub(crate) fn services_to_update(informers: &SharedInformers, change: &Change) -
     if !pod_changed && !labels_changed {
         return Vec::new();
     }
-    let labels = |pod: Option<&Pod>| pod.and_then(|pod| pod.metadata.labels.clone());
-    let (old_labels, new_labels) = (labels(old), labels(new));
+    let old_labels = old.and_then(|pod| pod.metadata.labels.as_ref());
+    let new_labels = new.and_then(|pod| pod.metadata.labels.as_ref());
     let (old_time, new_time) = (old.and_then(readiness_time), new.and_then(readiness_time));
     let services = informers.in_namespace::<Service>(&change.key.namespace);
     let concerned = services.filter_map(|service| {
-        let before = old.is_some() && selects(service, old_labels.as_ref());
-        let after = new.is_some() && selects(service, new_labels.as_ref());
+        let before = old.is_some() && selects(service, old_labels);
+        let after = new.is_some() && selects(service, new_labels);
         let is_concerned = if pod_changed { before || after } else { before != after };
         let is_later = !before || new_time > old_time;
         is_concerned.then(|| Concerned {
@@ -105,9 +105,11 @@ fn readiness_time(pod: &Pod) -> Option<Timestamp> {
 /// Whether a pod changed so that its endpoint may, and whether it changed so that it may belong
 /// to other Services. Upstream: podEndpointsChanged.
 fn endpoints_changed(old: &Pod, new: &Pod) -> (bool, bool) {
-    let host =
-        |pod: &Pod| pod.spec.as_ref().map(|spec| (spec.hostname.clone(), spec.subdomain.clone()));
-    let labels_changed = old.metadata.labels != new.metadata.labels || host(old) != host(new);
+    let same_host = match (&old.spec, &new.spec) {
+        (Some(old), Some(new)) => old.hostname == new.hostname && old.subdomain == new.subdomain,
+        (old, new) => old.is_some() == new.is_some(),
+    };
+    let labels_changed = old.metadata.labels != new.metadata.labels || !same_host;
     let pod_changed = old.metadata.deletion_timestamp != new.metadata.deletion_timestamp
         || is_pod_ready(old) != is_pod_ready(new)
         || !addresses(old).eq(addresses(new));
