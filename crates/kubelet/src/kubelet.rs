@@ -419,6 +419,7 @@ impl Kubelet {
         self.tell(cx);
         self.advance_workers(cx);
         self.tell(cx);
+        self.node.network.hand_over_records(cx.trace);
         self.next_wake = self.compute_next_wake(cx.now);
     }
 

@@ -15,6 +15,7 @@ mod dial;
 mod dns;
 mod ending;
 mod environment;
+mod host_ports;
 mod image_service;
 mod kubelet;
 mod node;

@@ -12,7 +12,7 @@ use api::openapi::api::core::v1::{Node as NodeObject, ObjectReference};
 use api::openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use apiserver::Identity;
 use client::{Context, EventRecorder, EventType};
-use network::{Cidr, Machine, MachineOptions, NamespaceId, Route};
+use network::{Cidr, Machine, MachineOptions, NamespaceId, PortMapping, Route};
 use runtime::{ImageCatalogue, ImageReference};
 use sim::{Digest, Digestible, Duration, Stream, Time};
 
@@ -115,14 +115,29 @@ impl Node {
     ///
     /// # Errors
     /// The plugin's words.
-    pub(crate) fn add_pod_network(&mut self, id: &str) -> Result<(NamespaceId, String), String> {
+    pub(crate) fn add_pod_network(
+        &mut self,
+        id: &str,
+        ports: &[PortMapping],
+        now: Time,
+    ) -> Result<(NamespaceId, String), String> {
         let (namespace, address) = self.network.add_pod(id)?;
+        if let Err(why) = self.network.add_port_mappings(id, address, ports) {
+            self.network.remove_pod(namespace, now);
+            return Err(format!("plugin type=\"portmap\" failed (add): {why}"));
+        }
         Ok((namespace, address.to_string()))
     }
 
     /// Takes the network namespace of a sandbox away: CNI DEL.
-    pub(crate) fn remove_pod_network(&mut self, namespace: NamespaceId, now: Time) {
+    pub(crate) fn remove_pod_network(
+        &mut self,
+        (id, namespace): (&str, NamespaceId),
+        ports: &[PortMapping],
+        now: Time,
+    ) {
         if namespace != NamespaceId::HOST {
+            self.network.remove_port_mappings(id, ports, now);
             self.network.remove_pod(namespace, now);
         }
     }

@@ -16,6 +16,7 @@ use sim::{Digest, Digestible, Time};
 use crate::actions;
 use crate::activity::Activity;
 use crate::container::{ContainerRecord, Role};
+use crate::host_ports::port_mappings;
 use crate::node::Node;
 use crate::sync::SyncRun;
 use crate::termination::Termination;
@@ -223,7 +224,8 @@ impl PodWorker {
     /// Takes the sandbox away with its network.
     pub(crate) fn remove_sandbox(&mut self, node: &mut Node, now: Time) {
         if let Some(sandbox) = self.sandbox.take() {
-            node.remove_pod_network(sandbox.namespace, now);
+            let ports = port_mappings(&self.pod);
+            node.remove_pod_network((&sandbox.id, sandbox.namespace), &ports, now);
         }
     }
 

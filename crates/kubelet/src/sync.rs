@@ -12,6 +12,7 @@ use sim::{Digest, Digestible, Duration, Time};
 use crate::actions::{self, Kill, PodActions};
 use crate::container::Role;
 use crate::ending::Ending;
+use crate::host_ports::port_mappings;
 use crate::node::Node;
 use crate::pod_worker::{PodWorker, Sandbox, Stage};
 use crate::start::Starting;
@@ -217,7 +218,7 @@ impl PodWorker {
         let id = node.container_id(cx);
         let made = match self.is_host_network() {
             true => Ok((NamespaceId::HOST, node.spec.address.clone())),
-            false => node.add_pod_network(&id),
+            false => node.add_pod_network(&id, &port_mappings(&self.pod), cx.now),
         };
         match made {
             Ok((namespace, address)) => {
