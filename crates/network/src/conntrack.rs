@@ -325,7 +325,8 @@ impl Conntrack {
             let mut some = some.map(|(id, flow)| (*id, flow.expires <= now));
             std::array::from_fn(|_| some.next())
         };
-        self.swept = some.iter().flatten().last().map_or(0, |(id, _)| *id);
+        // At the end it begins anew; following what is added would never come round.
+        self.swept = some[SWEEP - 1].map_or(0, |(id, _)| id);
         for (id, _) in some.into_iter().flatten().filter(|(_, over)| *over) {
             self.delete(id);
         }
@@ -440,3 +441,7 @@ pub(crate) fn set_destination(packet: &mut Ipv4Packet, (address, port): (Ipv4Add
         Transport::Icmp { identifier, .. } => *identifier = port,
     }
 }
+
+#[cfg(test)]
+#[path = "conntrack_tests.rs"]
+mod tests;

@@ -209,3 +209,49 @@ fn a_connection_needs_no_more_wakes_once_it_is_over() {
     let last = last.map(|frame| frame.packet.transport);
     assert!(matches!(last, Some(Transport::Tcp { flags, .. }) if flags.ack && !flags.fin));
 }
+
+/// A port pair rests for 60 seconds, but the side that rests may use it again after one.
+#[test]
+fn ports_are_not_used_up_by_connections_that_rest() {
+    let mut net = Net::new(1);
+    let (pod, address) = net.pod(0);
+    let host = (0, NamespaceId::HOST);
+    net.listen(pod, 2, 80);
+    for _ in 0..200 {
+        let socket = net.connect(host, 1, (address, 80)).unwrap();
+        net.run(Duration::from_millis(2));
+        net.sockets(host, 1).close(socket);
+        for event in net.events(2) {
+            if let SocketEvent::Accepted { connection, .. } = event {
+                net.sockets(pod, 2).close(connection);
+            }
+        }
+        net.run(Duration::from_millis(2));
+    }
+    // All of the first 200 ports rest; a round later they are asked for again.
+    let all = 60_999 - 32_768 + 1;
+    for _ in 0..all - 200 {
+        net.machines[0].host.take_port();
+    }
+    net.run(Duration::from_secs(1));
+    net.events(2);
+    net.connect(host, 1, (address, 80)).unwrap();
+    net.run(Duration::from_millis(50));
+    assert_eq!(net.accepted(2).1.port(), 32_768);
+}
+
+#[test]
+fn a_full_send_buffer_is_reported() {
+    let (mut net, client, server, to) = pair();
+    let (from, _) = net.established(client, server, to);
+    net.cut = Some(1);
+    let mut sent = 0;
+    let error = loop {
+        match net.sockets(client, 1).send(from, message("x")) {
+            Ok(()) => sent += 1,
+            Err(error) => break error,
+        }
+        assert!(sent < 100_000, "there is no bound");
+    };
+    assert_eq!((error, sent), (SocketError::NoBufferSpace, 4096));
+}
