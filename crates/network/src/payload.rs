@@ -196,8 +196,35 @@ impl Digestible for Payload {
                 digest.u64(4);
                 digest.u64(u64::from(message.id));
                 digest.bool(message.is_response);
+                digest.u64(u64::from(message.code));
+                digest.bool(message.authoritative);
                 digest.str(&message.question.name);
-                digest.u64(message.answers.len() as u64);
+                digest.str(&message.question.record_type);
+                digest.add(&message.answers);
+            }
+        }
+    }
+}
+
+impl Digestible for DnsRecord {
+    fn digest(&self, digest: &mut Digest) {
+        let (kind, name, ttl) = match self {
+            DnsRecord::A { name, ttl, .. } => (1, name, ttl),
+            DnsRecord::Cname { name, ttl, .. } => (5, name, ttl),
+            DnsRecord::Ptr { name, ttl, .. } => (12, name, ttl),
+            DnsRecord::Srv { name, ttl, .. } => (33, name, ttl),
+        };
+        digest.u64(kind);
+        digest.str(name);
+        digest.add(ttl);
+        match self {
+            DnsRecord::A { address, .. } => digest.u64(u64::from(u32::from(*address))),
+            DnsRecord::Cname { target, .. } | DnsRecord::Ptr { target, .. } => digest.str(target),
+            DnsRecord::Srv { priority, weight, port, target, .. } => {
+                for number in [priority, weight, port] {
+                    digest.u64(u64::from(*number));
+                }
+                digest.str(target);
             }
         }
     }

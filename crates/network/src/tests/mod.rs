@@ -7,7 +7,7 @@ mod tcp;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use sim::{Duration, Time};
+use sim::{Duration, Stream, Time};
 use trace::{Trace, What};
 
 use crate::{
@@ -26,6 +26,8 @@ pub(super) struct Net {
     cable: Vec<(Time, Frame)>,
     /// Frames for it are lost.
     pub(super) cut: Option<usize>,
+    /// Of ten frames as many are lost.
+    pub(super) lossy: Option<(Stream, u64)>,
     /// Nobody is told what happens on it.
     pub(super) deaf: Option<usize>,
     pub(super) told: Vec<(Time, Ready)>,
@@ -58,6 +60,7 @@ impl Net {
             trace,
             cable: Vec::new(),
             cut: None,
+            lossy: None,
             deaf: None,
             told: Vec::new(),
             seen: Vec::new(),
@@ -145,6 +148,11 @@ impl Net {
     fn carry(&mut self, frame: Frame) {
         let to =
             self.machines.iter().position(|machine| machine.mac_address() == frame.destination);
+        if let Some((stream, of_ten)) = &mut self.lossy
+            && stream.below(10) < *of_ten
+        {
+            return;
+        }
         let cut = self.cut;
         if let Some(to) = to.filter(|to| Some(*to) != cut) {
             self.machines[to].receive(frame, self.now, &mut self.trace);

@@ -1,6 +1,6 @@
 //! What TCP does.
 
-use sim::Duration;
+use sim::{Digest, Duration, Stream};
 
 use super::*;
 use crate::Transport;
@@ -254,4 +254,65 @@ fn a_full_send_buffer_is_reported() {
         assert!(sent < 100_000, "there is no bound");
     };
     assert_eq!((error, sent), (SocketError::NoBufferSpace, 4096));
+}
+
+/// The messages that an owner received.
+fn messages(net: &mut Net, owner: u64) -> Vec<String> {
+    let events = net.events(owner).into_iter().filter_map(|event| match event {
+        SocketEvent::Received(Payload::Bytes(bytes)) => {
+            Some(String::from_utf8_lossy(&bytes).into_owned())
+        }
+        _ => None,
+    });
+    events.collect()
+}
+
+#[test]
+fn everything_arrives_once_and_in_order_over_a_bad_cable() {
+    for seed in 0..20 {
+        let (mut net, client, server, to) = pair();
+        let (from, at) = net.established(client, server, to);
+        net.lossy = Some((Stream::new(seed, "cable"), 1 + seed % 5));
+        let mut random = Stream::new(seed, "senders");
+        let (mut said, mut answered) = (Vec::new(), Vec::new());
+        for number in 0..60 {
+            let text = number.to_string();
+            let (place, owner, socket, sent) = match random.below(2) {
+                0 => (client, 1, from, &mut said),
+                _ => (server, 2, at, &mut answered),
+            };
+            net.sockets(place, owner).send(socket, message(&text)).unwrap();
+            sent.push(text);
+            net.run(Duration::from_millis(random.below(300)));
+        }
+        net.sockets(client, 1).shutdown(from);
+        net.lossy = net.lossy.map(|(stream, _)| (stream, 1));
+        net.run(Duration::from_secs(600));
+        assert_eq!(messages(&mut net, 2), said, "seed {seed}");
+        net.sockets(server, 2).close(at);
+        net.run(Duration::from_secs(600));
+        assert_eq!(messages(&mut net, 1), answered, "seed {seed}");
+        net.sockets(client, 1).close(from);
+        net.run(Duration::from_secs(600));
+        let left: Vec<usize> = net.machines.iter().map(|machine| machine.sockets.len()).collect();
+        assert_eq!(left, [0, 1], "only the listener is left, seed {seed}");
+        assert!(net.machines.iter().all(|machine| machine.next_wake().is_none()));
+    }
+}
+
+#[test]
+fn it_does_not_matter_in_which_steps_time_passes() {
+    let digests = [1, 60].map(|steps: u64| {
+        let (mut net, client, server, to) = pair();
+        let (from, _) = net.established(client, server, to);
+        net.lossy = Some((Stream::new(5, "cable"), 4));
+        for number in 0..20 {
+            net.sockets(client, 1).send(from, message(&number.to_string())).unwrap();
+        }
+        for _ in 0..steps {
+            net.run(Duration::from_nanos(60_000_000_000 / steps));
+        }
+        net.machines.iter().map(Digest::of).collect::<Vec<_>>()
+    });
+    assert_eq!(digests[0], digests[1]);
 }
