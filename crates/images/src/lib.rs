@@ -1,8 +1,9 @@
 //! All container images of the simulated world: what the registries hold and the programs that
 //! run in containers. One file per image, and a line in [`all`].
 //!
-//! It knows `runtime`'s processes and plain facts about images. It must never know the API
-//! server or decide anything by the name of an object or a manifest.
+//! It knows `runtime`'s processes and plain facts about images. Programs that are clients of the
+//! API server in reality (kube-proxy, CoreDNS, flannel) are clients of it here, under their own
+//! service accounts. It must never decide anything by the name of an object or a manifest.
 //!
 //! # Which images exist
 //! - An image listed in [`all`] exists with the tags that its [`Tags`] allow.

@@ -227,6 +227,31 @@ fn proxies_and_stores_serve_over_services() {
 }
 
 #[test]
+fn a_vote_goes_through_the_queue_into_the_database() {
+    let mut world = World::new();
+    world.simple("redis", "redis:alpine", "");
+    let password = r#","env":[{"name":"POSTGRES_PASSWORD","value":"postgres"}]"#;
+    world.simple("db", "postgres:15-alpine", password);
+    world.simple("vote", "dockersamples/examplevotingapp_vote", "");
+    world.simple("result", "dockersamples/examplevotingapp_result", "");
+    world.run(15_000);
+    for (place, (name, port)) in
+        [("redis", 6379), ("db", 5432), ("vote", 80), ("result", 80)].into_iter().enumerate()
+    {
+        let address = format!("10.96.2.{}", place + 10);
+        world.service("default", name, (&address, "TCP", port, port), name);
+    }
+    world.simple("worker", "dockersamples/examplevotingapp_worker", "");
+    world.script("voter", "for i in 1 2 3; do wget -qO- --post-data vote=a http://vote; done");
+    world.run(12_000);
+    assert_eq!(world.exit_code("voter"), Some(0), "{}", world.log("voter"));
+    assert_eq!(world.log("worker").matches("Processing vote for 'a'").count(), 3);
+    world.script("reader", "wget -qO- http://result");
+    world.run(5000);
+    assert!(world.log("reader").contains("<p>Cats: 3</p>\n<p>Dogs: 0</p>"));
+}
+
+#[test]
 fn the_boutique_serves_its_shoppers_and_says_what_fails() {
     const PLACE: &str = "us-central1-docker.pkg.dev/google-samples/microservices-demo";
     let mut world = World::new();

@@ -393,23 +393,24 @@ impl CoreDns {
         }
     }
 
-    fn on_timer(&mut self, io: &mut Io<'_>) {
-        let late: Vec<u16> = self
-            .forwarded
-            .iter()
-            .filter(|(_, waiting)| waiting.deadline <= io.now)
-            .map(|(id, _)| *id)
-            .collect();
+    /// Gives up the questions whose time is over.
+    fn give_up(&mut self, now: Time, why: &str, io: &mut Io<'_>) {
+        let late = self.forwarded.iter().filter(|(_, waiting)| waiting.deadline <= now);
+        let late: Vec<u16> = late.map(|(id, _)| *id).collect();
         for id in late {
             let Some(waiting) = self.forwarded.remove(&id) else { continue };
             let asked = &waiting.question.question;
             io.stdout(&format!(
-                "[ERROR] plugin/errors: 2 {} {}: read udp: i/o timeout\n",
+                "[ERROR] plugin/errors: 2 {} {}: read udp: {why}\n",
                 asked.name, asked.record_type
             ));
             let code = if waiting.head.is_empty() { 2 } else { 0 };
             self.reply(&waiting.question, waiting.client, (code, waiting.head), io);
         }
+    }
+
+    fn on_timer(&mut self, io: &mut Io<'_>) {
+        self.give_up(io.now, "i/o timeout", io);
         if self.reload_at.is_some_and(|time| time <= io.now) {
             self.reload_at = Some(io.now + RELOAD_INTERVAL);
             self.reload(io);
@@ -522,6 +523,12 @@ impl Process for CoreDns {
                 } else if Some(*id) == self.upstream && message.is_response {
                     self.upstream_answer(message, io);
                 }
+            }
+            // Nobody is there whom questions are passed on to.
+            ProcessEvent::Socket(id, SocketEvent::Refused | SocketEvent::Unreachable)
+                if Some(*id) == self.upstream =>
+            {
+                self.give_up(io.now + FORWARD_TIMEOUT, "no route to host", io);
             }
             _ => {
                 if let Some(arrived) = self.listener.take(&event, io) {

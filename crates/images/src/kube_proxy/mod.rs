@@ -4,6 +4,7 @@
 //! Upstream: pkg/proxy/iptables/proxier.go.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use api::Key;
 use api::openapi::api::core::v1::{Node, Service};
@@ -20,7 +21,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-use model::{Place, ports_of};
+use model::{Endpoint, Place, ports_of};
 use rules::{Rules, foundation, service_chains};
 
 use crate::apps::{PLAIN, flag};
@@ -69,6 +70,7 @@ fn program(name: &str, environment: &Environment) -> Option<Box<dyn Process>> {
             last_full: Time::ZERO,
             retry_at: None,
             chains: BTreeSet::new(),
+            endpoints: BTreeMap::new(),
             udp: BTreeMap::new(),
             listener: Listener::default(),
         }) as _
@@ -91,7 +93,9 @@ struct KubeProxy {
     last_full: Time,
     retry_at: Option<Time>,
     /// The chains of Services that are in the kernel.
-    chains: BTreeSet<String>,
+    chains: BTreeSet<Arc<str>>,
+    /// The endpoints of each Service port, by its hash, as they were written last.
+    endpoints: BTreeMap<String, Arc<[Endpoint]>>,
     /// What UDP traffic to each address and port was sent to.
     udp: BTreeMap<(String, i32), BTreeSet<String>>,
     listener: Listener,
@@ -173,10 +177,11 @@ impl KubeProxy {
         (self.pending, self.last_sync, self.retry_at) = (false, Some(io.now), None);
         let mut slices: BTreeMap<String, Vec<&EndpointSlice>> = BTreeMap::new();
         for slice in self.slices.iter() {
-            if let Some(owner) = owner_of(slice) {
+            if let Some(owner) = owner_of(slice).filter(|owner| full || changed.contains(owner)) {
                 slices.entry(owner).or_default().push(slice);
             }
         }
+        let before = std::mem::take(&mut self.endpoints);
         let mut rules = Rules::new(&self.pod_range);
         let mut udp = BTreeMap::new();
         for service in self.services.iter() {
@@ -187,8 +192,16 @@ impl KubeProxy {
             let name = name_of(meta.namespace.as_ref(), meta.name.as_ref());
             let own = slices.get(&name).map(Vec::as_slice).unwrap_or_default();
             for port in ports_of(service) {
-                let endpoints = port.endpoints(own.iter().copied(), &self.place);
+                let known = before.get(&port.hash);
+                let endpoints: Arc<[Endpoint]> = match known {
+                    Some(known) if !full && !changed.contains(&name) => known.clone(),
+                    _ => {
+                        let known = known.map(|known| &known[..]).unwrap_or_default();
+                        port.endpoints(own.iter().copied(), &self.place, known).into()
+                    }
+                };
                 let found = port.categorize(&endpoints, &self.place);
+                self.endpoints.insert(port.hash.clone(), endpoints);
                 if port.protocol == "udp" {
                     let targets = found.reachable.iter().map(|e| e.address.clone()).collect();
                     udp.insert((port.cluster_ip.clone(), port.port), targets);
@@ -197,7 +210,7 @@ impl KubeProxy {
             }
         }
         let active = std::mem::take(&mut rules.active);
-        let stale: Vec<String> = self.chains.difference(&active).cloned().collect();
+        let stale: Vec<Arc<str>> = self.chains.difference(&active).cloned().collect();
         let text = rules.finish(&stale);
         match io.network.machine.restore(NamespaceId::HOST, &text, true) {
             Ok(()) => {

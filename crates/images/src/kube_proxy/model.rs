@@ -3,6 +3,7 @@
 //! Upstream: pkg/proxy/{serviceport,servicechangetracker,endpointslicecache,topology}.go.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use api::openapi::api::core::v1::Service;
 use api::openapi::api::discovery::v1::EndpointSlice;
@@ -37,7 +38,7 @@ pub(super) struct Endpoint {
     /// `10.244.1.2:80`
     pub(super) target: String,
     pub(super) address: String,
-    pub(super) chain: String,
+    pub(super) chain: Arc<str>,
     pub(super) is_local: bool,
     ready: bool,
     serving: bool,
@@ -129,11 +130,13 @@ impl ServicePort {
         self.internal_local || (self.external_local && self.externally_accessible())
     }
 
-    /// Its endpoints from all its slices, in the order of their addresses as text.
+    /// Its endpoints from all its slices, in the order of their addresses as text. Those that
+    /// are `known` from before have their chains already.
     pub(super) fn endpoints<'a>(
         &self,
         slices: impl Iterator<Item = &'a EndpointSlice>,
         place: &Place,
+        known: &[Endpoint],
     ) -> Vec<Endpoint> {
         let mut endpoints: BTreeMap<String, Endpoint> = BTreeMap::new();
         for slice in slices.filter(|slice| slice.address_type == "IPv4") {
@@ -154,10 +157,15 @@ impl ServicePort {
                     let zones = hints.and_then(|hints| hints.for_zones.as_ref());
                     let nodes = hints.and_then(|hints| hints.for_nodes.as_ref());
                     let ready = conditions.ready != Some(false);
-                    let name = format!("{}{}{target}", self.name, self.protocol);
+                    let before = known.binary_search_by(|e| e.target.as_str().cmp(&target));
+                    let chain = before.ok().and_then(|at| known.get(at)).map(|e| e.chain.clone());
+                    let chain = chain.unwrap_or_else(|| {
+                        let name = format!("{}{}{target}", self.name, self.protocol);
+                        format!("KUBE-SEP-{}", chain_hash(&name)).into()
+                    });
                     let own = Endpoint {
                         address: address.clone(),
-                        chain: format!("KUBE-SEP-{}", chain_hash(&name)),
+                        chain,
                         is_local: endpoint.node_name.as_deref() == Some(&place.node),
                         ready,
                         serving: conditions.serving.unwrap_or(ready),

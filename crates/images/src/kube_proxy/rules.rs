@@ -3,6 +3,7 @@
 //! Upstream: pkg/proxy/iptables/proxier.go, syncProxyRules.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::model::{Categories, Endpoint, ServicePort};
 
@@ -46,7 +47,7 @@ pub(super) struct Rules {
     filter: Table,
     nat: Table,
     /// The chains of Services that are in use, whether or not they are in the text.
-    pub(super) active: BTreeSet<String>,
+    pub(super) active: BTreeSet<Arc<str>>,
     /// `10.244.0.0/16`: where pods are; empty if that is not known.
     pod_range: String,
 }
@@ -71,14 +72,14 @@ const JUMPS: [(&str, &str, &str, bool, &str); 14] = [
 ];
 
 /// The chains of Services in what `iptables-save` printed. Upstream: isServiceChainName.
-pub(super) fn service_chains(saved: &str) -> BTreeSet<String> {
+pub(super) fn service_chains(saved: &str) -> BTreeSet<Arc<str>> {
     let names = saved.lines().filter_map(|line| line.strip_prefix(':')?.split(' ').next());
     let kinds = ["SVC", "SVL", "SEP", "FW", "EXT"];
     let own = names.filter(|name| {
         let kind = name.strip_prefix("KUBE-").and_then(|rest| rest.split_once('-'));
         kind.is_some_and(|(kind, _)| kinds.contains(&kind))
     });
-    own.map(str::to_string).collect()
+    own.map(Arc::from).collect()
 }
 
 /// What a first run sets up: kube-proxy's chains and those jumps to them that are not there.
@@ -171,7 +172,7 @@ impl Rules {
             (uses_firewall, &name("FW")),
         ] {
             if used {
-                self.active.insert(chain.clone());
+                self.active.insert(chain.as_str().into());
             }
         }
         self.active.extend(found.reachable.iter().map(|endpoint| endpoint.chain.clone()));
@@ -372,7 +373,7 @@ impl Rules {
     }
 
     /// The whole text; `stale` are chains that nobody uses any more.
-    pub(super) fn finish(mut self, stale: &[String]) -> String {
+    pub(super) fn finish(mut self, stale: &[Arc<str>]) -> String {
         for chain in stale {
             self.nat.chain(chain);
             self.nat.rules.push_str(&format!("-X {chain}\n"));

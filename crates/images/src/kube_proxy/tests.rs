@@ -22,7 +22,7 @@ fn lines(service_text: &str, slice_text: &str) -> Vec<String> {
     let place = Place { node: "test-hostname".to_string(), zone: String::new() };
     let mut rules = Rules::new("10.0.0.0/8");
     for port in ports_of(&service) {
-        let endpoints = port.endpoints([&slice].into_iter(), &place);
+        let endpoints = port.endpoints([&slice].into_iter(), &place, &[]);
         rules.add(&port, &port.categorize(&endpoints, &place), true);
     }
     let own = rules.finish(&[]);
@@ -160,7 +160,7 @@ fn endpoints_are_categorized_as_upstream_does() {
         let slice = slice(&READY.replace(r#"{"addresses":["10.180.0.1"]}"#, endpoints));
         let place = Place { node: "test-hostname".to_string(), zone: "zone-a".to_string() };
         let port = &ports_of(&service)[0];
-        let found = port.categorize(&port.endpoints([&slice].into_iter(), &place), &place);
+        let found = port.categorize(&port.endpoints([&slice].into_iter(), &place, &[]), &place);
         let numbers = |endpoints: &[super::model::Endpoint]| {
             let last = |address: &str| address.rsplit('.').next().unwrap().to_string();
             endpoints.iter().map(|e| last(&e.address)).collect::<Vec<_>>().join(" ")
@@ -189,7 +189,7 @@ fn a_machine_takes_the_rules_and_a_second_run_adds_none_twice() {
         assert!(first.is_ok(), "{}", first.unwrap_err());
         let mut rules = Rules::new("10.0.0.0/8");
         for port in ports_of(&service(text)) {
-            let endpoints = port.endpoints([&slice(READY)].into_iter(), &place);
+            let endpoints = port.endpoints([&slice(READY)].into_iter(), &place, &[]);
             rules.add(&port, &port.categorize(&endpoints, &place), true);
         }
         let taken = machine.restore(NamespaceId::HOST, &rules.finish(&[]), true);
@@ -200,7 +200,7 @@ fn a_machine_takes_the_rules_and_a_second_run_adds_none_twice() {
     assert_eq!(saved.matches("-A PREROUTING ").count(), 1);
     assert_eq!(service_chains(&saved).len(), 4, "SVC, SEP, EXT, FW");
     // They go when nobody uses them.
-    let stale: Vec<String> = service_chains(&saved).into_iter().collect();
+    let stale: Vec<std::sync::Arc<str>> = service_chains(&saved).into_iter().collect();
     let taken = machine.restore(NamespaceId::HOST, &Rules::new("").finish(&stale), true);
     assert!(taken.is_ok(), "{}", taken.unwrap_err());
     assert!(service_chains(&machine.save(NamespaceId::HOST, None, false)).is_empty());
