@@ -268,7 +268,7 @@ impl Machine {
                         connection.orphan = true;
                     }
                     if shut {
-                        self.await_end(socket, now);
+                        self.wait_for_end(socket, now);
                     } else {
                         self.send_fin(socket, now);
                     }
@@ -307,7 +307,7 @@ impl Machine {
     }
 
     /// An orphan whose end is confirmed waits for the other side only so long.
-    fn await_end(&mut self, id: SocketId, now: Time) {
+    fn wait_for_end(&mut self, id: SocketId, now: Time) {
         let Some(connection) = self.sockets.connection(id) else { return };
         if connection.orphan && connection.state == TcpState::FinWait2 {
             self.sockets.set_timer(id, Timer::Retransmit, Some(now + FIN_TIMEOUT));
@@ -657,7 +657,7 @@ impl Machine {
         match connection.state {
             TcpState::FinWait1 => {
                 connection.state = TcpState::FinWait2;
-                self.await_end(id, now);
+                self.wait_for_end(id, now);
             }
             TcpState::Closing => self.sockets.rest(id, now),
             TcpState::LastAck => {

@@ -1,5 +1,6 @@
 //! The static site: both wasm modules, their glue, the editor, everything in `static/`, and beside
-//! each file its brotli and gzip form. A file is written, and compressed again, only when it changed.
+//! each file its brotli and gzip form. A file is written, and compressed again, only when it
+//! changed.
 
 use crate::bind::bind;
 use crate::workspace::Workspace;
