@@ -17,11 +17,13 @@ use crate::node::Node;
 use crate::pod_worker::PodWorker;
 use crate::prober::ProbeKind;
 use crate::resources::{amounts, milli_value};
+use crate::service_variables::of_services;
 
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// Replaces `$(NAME)` by the variable's value. What is unknown stays as it is; `$$` is `$`.
-pub(crate) fn expand(text: &str, variables: &BTreeMap<String, String>) -> String {
+/// The first of the maps that has a variable gives its value.
+pub(crate) fn expand(text: &str, variables: &[&BTreeMap<String, String>]) -> String {
     let mut result = String::new();
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -37,7 +39,7 @@ pub(crate) fn expand(text: &str, variables: &BTreeMap<String, String>) -> String
             result.push('$');
             continue;
         };
-        match variables.get(name) {
+        match variables.iter().find_map(|map| map.get(name)) {
             Some(value) => result.push_str(value),
             None => {
                 result.push_str("$(");
@@ -110,13 +112,14 @@ impl PodWorker {
         container: &Container,
         image: &Image,
     ) -> Result<Environment, String> {
+        let services = of_services(&node.services, &self.pod);
         let mut own = BTreeMap::new();
         for source in container.env_from.iter().flatten() {
             self.add_from(node, cx, source, &mut own)?;
         }
         for variable in container.env.iter().flatten() {
             let value = match (&variable.value, &variable.value_from) {
-                (Some(value), _) if !value.is_empty() => Some(expand(value, &own)),
+                (Some(value), _) if !value.is_empty() => Some(expand(value, &[&own, &services])),
                 (_, Some(source)) => self.value_from(node, cx, container, source)?,
                 _ => Some(String::new()),
             };
@@ -125,7 +128,7 @@ impl PodWorker {
             }
         }
         let expanded = |words: &Option<Vec<String>>| -> Vec<String> {
-            words.iter().flatten().map(|word| expand(word, &own)).collect()
+            words.iter().flatten().map(|word| expand(word, &[&own, &services])).collect()
         };
         let (command, args) = (expanded(&container.command), expanded(&container.args));
         let argv = match (command.is_empty(), args.is_empty()) {
@@ -139,6 +142,7 @@ impl PodWorker {
             ("HOSTNAME".to_string(), hostname.clone()),
         ]);
         variables.extend(image.variables.iter().cloned());
+        variables.extend(services);
         variables.extend(own);
         let working_directory = container.working_dir.clone().unwrap_or_else(|| "/".to_string());
         let ports = declared_ports(container);
@@ -310,7 +314,7 @@ mod tests {
             ("foo$", "foo$"),
             ("$$$$$$(BIG_MONEY)", "$$$(BIG_MONEY)"),
         ] {
-            assert_eq!(expand(text, &variables), want, "{text}");
+            assert_eq!(expand(text, &[&variables]), want, "{text}");
         }
     }
 }

@@ -152,6 +152,7 @@ impl Kubelet {
         self.running = false;
         self.pods.stop(cx.server);
         self.own_node.stop(cx.server);
+        self.node.services.stop(cx.server);
         for uid in self.workers.keys().cloned().collect::<Vec<_>>() {
             self.with(&uid, |worker, node| {
                 worker.run = None;
@@ -449,6 +450,7 @@ impl Component for Kubelet {
         if self.running {
             self.node.advance(cx);
             self.look();
+            self.node.services.sync(cx);
             for change in self.own_node.sync(cx) {
                 self.node.observe(cx, change.new);
             }
@@ -476,6 +478,7 @@ impl Component for Kubelet {
         digest.add(&self.node);
         digest.add(&self.pods);
         digest.add(&self.own_node);
+        digest.add(&self.node.services);
         digest.u64(self.workers.len() as u64);
         for worker in self.workers.values() {
             digest.add(&**worker);

@@ -26,6 +26,7 @@ mod pod_worker;
 mod prober;
 mod progress;
 mod resources;
+mod service_variables;
 mod start;
 mod static_pods;
 mod status;

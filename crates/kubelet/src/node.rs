@@ -8,10 +8,10 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use api::openapi::api::coordination::v1::{Lease, LeaseSpec};
-use api::openapi::api::core::v1::{Node as NodeObject, ObjectReference};
+use api::openapi::api::core::v1::{Node as NodeObject, ObjectReference, Service};
 use api::openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
-use apiserver::Identity;
-use client::{Context, EventRecorder, EventType};
+use apiserver::{Identity, WatchSelector};
+use client::{Context, EventRecorder, EventType, Informer};
 use network::{Cidr, Machine, MachineOptions, NamespaceId, PortMapping, Route};
 use runtime::{ImageCatalogue, ImageReference};
 use sim::{Digest, Digestible, Duration, Stream, Time};
@@ -49,6 +49,8 @@ pub(crate) struct Node {
     pub(crate) identity: Identity,
     pub(crate) recorder: EventRecorder,
     pub(crate) images: ImageService,
+    /// The Services that programs are told of.
+    pub(crate) services: Informer<Service>,
     /// The machine's network.
     pub(crate) network: Machine,
     /// The processes that run on it.
@@ -73,6 +75,7 @@ impl Node {
     pub(crate) fn new(spec: Arc<NodeSpec>, catalogue: Arc<dyn ImageCatalogue>) -> Self {
         let identity = Identity::node(&spec.name);
         Node {
+            services: Informer::new(identity.clone(), WatchSelector::Everything),
             recorder: EventRecorder::new(identity.clone(), "kubelet", Some(&spec.name)),
             network: machine(&spec),
             owners: Owners::new(),
