@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { corpus, eventually, screenshot, site, withPage } from "./harness.mjs";
-import { apply, booted, clock, column, list, map, rows, select, speed } from "./site.mjs";
+import { apply, booted, clock, column, list, map, press, rows, select, speed } from "./site.mjs";
 
 // Tall, so that every row of a list is in view.
 const tall = { viewport: { width: 1280, height: 1600 } };
@@ -227,4 +227,18 @@ test("a Service is a hub on the map, and its endpoints follow its pods", withPag
   await eventually(async () => (await map(page)).pods, 1);
   await surface.focus();
   await eventually(() => heard.innerText(), "Service web, 1 / 1 Ready");
+}));
+
+test("packets and probes of running pods are seen on the map", withPage({}, async (page) => {
+  await booted(page);
+  const told = (name) => page.getByTestId("map").getAttribute(`data-${name}`);
+  await page.getByTestId("examples-menu").click();
+  await page.getByTestId("example-service").click();
+  await press(page, "apply");
+  await eventually(async () => (await map(page)).ready >= 4, true);
+  const before = Number(await told("packets"));
+  // The client asks once a second, and each question takes several packets.
+  await eventually(async () => Number(await told("packets")) >= before + 10, true);
+  await eventually(async () => Number(await told("probes")) > 0, true);
+  await screenshot(page, "packets");
 }));

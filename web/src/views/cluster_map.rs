@@ -78,6 +78,8 @@ pub struct ClusterMap {
     hovered: Option<(Target, Point)>,
     focused: Option<Target>,
     has_focus: bool,
+    /// How many packets and probes there were to show since the page was loaded.
+    told: (usize, usize),
     observer: Option<(ResizeObserver, Closure<dyn FnMut()>)>,
 }
 
@@ -98,6 +100,7 @@ impl Component for ClusterMap {
             hovered: None,
             focused: None,
             has_focus: false,
+            told: (0, 0),
             observer: None,
         };
         map.sync(context.props());
@@ -113,7 +116,7 @@ impl Component for ClusterMap {
         if new.now_ms != old.now_ms {
             self.scene.clock_moved();
         }
-        self.scene.launch(new.traffic.take(), browser::wall_ms(), motion(new));
+        let flows = self.take_traffic(new);
         if new.theme != old.theme || self.palette == Palette::default() {
             self.palette = Palette::read().unwrap_or_default();
             self.scene.damage_all();
@@ -123,7 +126,7 @@ impl Component for ClusterMap {
         }
         self.outlines_stale |= rows || new.selected != old.selected || new.theme != old.theme;
         self.ask_for_frame(context);
-        rows || new.language != old.language
+        rows || flows || new.language != old.language
     }
 
     fn update(&mut self, context: &Context<Self>, event: Event) -> bool {
@@ -192,6 +195,7 @@ impl Component for ClusterMap {
                 data-nodes={context.props().nodes.len().to_string()}
                 data-pods={counts.total.to_string()} data-ready={counts.ready.to_string()}
                 data-unscheduled={counts.unscheduled.to_string()}
+                data-packets={self.told.0.to_string()} data-probes={self.told.1.to_string()}
                 data-services={context.props().services.len().to_string()}>
                 { for self.canvases.iter().map(|canvas| html! {
                     <canvas ref={canvas} aria-hidden="true" />
@@ -323,6 +327,18 @@ impl ClusterMap {
         if steps.is_some() && self.scene.layout().density == was.0 {
             self.scene.set_zoom(was.1, browser::wall_ms(), Motion::None);
         }
+    }
+
+    /// Sets going what has happened; says whether anything has.
+    fn take_traffic(&mut self, props: &MapProps) -> bool {
+        let (packets, probes) = props.traffic.take();
+        self.told.0 += packets.len();
+        self.told.1 += probes.len();
+        let flows = !packets.is_empty() || !probes.is_empty();
+        if flows {
+            self.scene.launch((packets, probes), browser::wall_ms(), motion(props));
+        }
+        flows
     }
 
     fn sync(&mut self, props: &MapProps) {

@@ -4,7 +4,7 @@ use protocol::{Command, ComponentRow};
 use yew::prelude::*;
 
 use super::Intent;
-use super::parts::say;
+use super::parts::{Icon, say};
 use crate::model::Table;
 use crate::strings::Strings;
 
@@ -26,6 +26,7 @@ pub fn control_plane(
                 data-testid={format!("component-{}", component.name)}>
                 { &component.name }
                 if !component.running { <span>{ strings.stopped }</span> }
+                { if component.running { Icon::Pause.html() } else { Icon::Play.html() } }
             </button>
         }
     };
