@@ -43,7 +43,7 @@ fn pods_that_nobody_ends_are_ended() {
     let taint =
         Taint { key: OUT_OF_SERVICE.into(), effect: "NoSchedule".into(), ..Taint::default() };
     let change = move |node: &mut Node| {
-        node.spec = Some(NodeSpec { taints: Some(vec![taint]), ..NodeSpec::default() });
+        node.spec.get_or_insert_default().taints = Some(vec![taint]);
     };
     world.cluster.api::<Node>("").patch("node-1", change).expect("patched");
     world.skip_seconds(21);

@@ -15,7 +15,7 @@ use api::openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta}
 use api::{Key, Kinded};
 use client::EventType;
 use component_helpers::controller_ref::controller_of;
-use component_helpers::pod_status::{is_pod_ready, is_pod_terminal};
+use component_helpers::pod_status::{is_pod_ready, is_pod_terminal, phase, ready_since};
 use sim::{Digest, Duration};
 
 use crate::claim::claim_objects;
@@ -191,8 +191,23 @@ fn wake_owners(old: Option<&ObjectMeta>, new: Option<&ObjectMeta>, enqueue: &mut
     keys.into_iter().for_each(|key| enqueue.add(key));
 }
 
+/// Whether a sync would see the two pods as the same. Upstream looks at every change; most of a
+/// kubelet's reports change nothing that counts here, and a sync looks at every node.
+fn look_the_same(old: &Pod, new: &Pod) -> bool {
+    let (was, is) = (&old.metadata, &new.metadata);
+    was.labels == is.labels
+        && was.owner_references == is.owner_references
+        && was.deletion_timestamp == is.deletion_timestamp
+        && phase(old) == phase(new)
+        && is_pod_ready(old) == is_pod_ready(new)
+        && ready_since(old) == ready_since(new)
+}
+
 fn on_pod(_: &mut DaemonSetController, change: &Change, enqueue: &mut Enqueue<'_>) {
     let (old, new) = (change.old::<Pod>(), change.new::<Pod>());
+    if old.zip(new).is_some_and(|(old, new)| look_the_same(old, new)) {
+        return;
+    }
     wake_owners(old.map(|pod| &pod.metadata), new.map(|pod| &pod.metadata), enqueue);
     // A pod that came to be ready counts as available later, and a little more for safety.
     let (Some(old), Some(new)) = (old, new) else { return };

@@ -28,7 +28,7 @@ const MANAGER: &str = "endpointslicemirroring-controller.k8s.io";
 /// Upstream: discovery.LabelSkipMirror.
 const LABEL_SKIP_MIRROR: &str = "endpointslice.kubernetes.io/skip-mirror";
 /// Upstream: resourcelock.LeaderElectionRecordAnnotationKey.
-const ANNOTATION_LEADER: &str = "control-plane.alpha.kubernetes.io/leader";
+pub(crate) const ANNOTATION_LEADER: &str = "control-plane.alpha.kubernetes.io/leader";
 
 /// The EndpointSlice mirroring controller.
 #[derive(Clone, Debug, Default)]

@@ -20,6 +20,7 @@ use sim::{Digest, Duration, Time};
 
 use crate::endpoint_slice::ANNOTATION_TRIGGER_TIME;
 use crate::endpoint_slice::labels::LABEL_HEADLESS;
+use crate::endpoint_slice_mirroring::ANNOTATION_LEADER;
 use crate::refusal::{is_namespace_terminating, is_not_found};
 use crate::service_pods::{
     Trigger, addresses, belongs, endpoint_hostname, selected_pods, services_to_update,
@@ -64,11 +65,15 @@ impl Controller for EndpointsController {
         }
     }
 
-    /// What was left behind while nobody looked after it has no Service any more.
-    /// Upstream: checkLeftoverEndpoints.
+    /// What was left behind while nobody looked after it has no Service any more. The locks of
+    /// leaders never had one. Upstream: checkLeftoverEndpoints.
     fn start(&mut self, enqueue: &mut Enqueue<'_>) {
-        let keys: Vec<Key> =
-            enqueue.informers.all::<Endpoints>().map(|it| Key::of(&it.metadata)).collect();
+        let is_lock = |endpoints: &&Endpoints| {
+            let annotations = endpoints.metadata.annotations.as_ref();
+            annotations.is_some_and(|all| all.contains_key(ANNOTATION_LEADER))
+        };
+        let all = enqueue.informers.all::<Endpoints>().filter(|it| !is_lock(it));
+        let keys: Vec<Key> = all.map(|it| Key::of(&it.metadata)).collect();
         keys.into_iter().for_each(|key| enqueue.add(key));
     }
 

@@ -154,3 +154,25 @@ fn endpoints_come_and_go_with_their_service() {
     world.run(200);
     assert!(!world.exists::<Endpoints>("web"));
 }
+
+/// Upstream: TestCheckLeftoverEndpoints.
+#[test]
+fn what_was_left_behind_is_deleted_when_the_controller_starts() {
+    let mut world = World::new();
+    let endpoints = |name: &str, annotations: Value| -> Endpoints {
+        serde_json::from_value(json!({"apiVersion": "v1", "kind": "Endpoints",
+            "metadata": {"name": name, "annotations": annotations},
+            "subsets": [{"addresses": [{"ip": "10.0.0.1"}], "ports": [{"port": 80}]}]}))
+        .expect("Endpoints")
+    };
+    world.create(endpoints("foo", json!({})));
+    let lock = json!({"control-plane.alpha.kubernetes.io/leader": "x"});
+    world.create(endpoints("lock", lock));
+    world.run(200);
+    assert!(world.exists::<Endpoints>("foo"));
+    world.manager.stop(&mut world.cluster.server);
+    world.manager = crate::ControllerManager::new();
+    world.run(200);
+    assert!(!world.exists::<Endpoints>("foo"));
+    assert!(world.exists::<Endpoints>("lock"));
+}
