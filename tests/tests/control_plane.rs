@@ -99,7 +99,7 @@ fn a_deployment_that_is_deleted_takes_its_pods_along() {
     let mut cluster = settled();
     delete(&mut cluster, "apps/v1", "Deployment", "default", "nginx");
     cluster.run(seconds(2));
-    assert_eq!(cluster.snapshot(KindId::REPLICA_SET).len(), 0);
+    assert_eq!(cluster.snapshot(KindId::REPLICA_SET).in_namespace("default").count(), 0);
     assert_eq!(cluster.run_until_quiet(seconds(300)), None);
     assert_eq!(pods(&cluster).len(), 0);
 }
@@ -125,7 +125,7 @@ fn a_rollout_stays_within_its_bounds_after_every_event() {
     }
     let sets = cluster.snapshot(KindId::REPLICA_SET);
     let mut sizes: Vec<i32> = sets
-        .iter()
+        .in_namespace("default")
         .filter_map(Object::get::<ReplicaSet>)
         .filter_map(|set| set.spec.replicas)
         .collect();

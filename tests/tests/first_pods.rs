@@ -36,14 +36,14 @@ fn scale(cluster: &mut Cluster, replicas: i32) {
 }
 
 #[test]
-fn three_nodes_join_and_become_ready() {
+fn three_nodes_join_that_of_the_control_plane() {
     let cluster = booted();
     let nodes = cluster.snapshot(KindId::NODE);
     let ready = nodes.iter().filter_map(Object::get::<Node>).filter(|node| {
         let conditions = node.status.iter().flat_map(|status| &status.conditions).flatten();
         conditions.into_iter().any(|c| c.type_ == "Ready" && c.status == "True")
     });
-    assert_eq!(ready.count(), 3);
+    assert_eq!(ready.count(), 4);
 }
 
 #[test]
@@ -158,8 +158,9 @@ fn a_pod_that_asks_for_too_much_waits_and_says_why() {
     assert_eq!(pod.spec.as_ref().and_then(|spec| spec.node_name.clone()), None);
     // Upstream: pkg/scheduler/framework/types.go, FitError, and
     // pkg/scheduler/framework/preemption/preemption.go
-    let wanted = "0/3 nodes are available: 3 Insufficient cpu. no new claims to deallocate, \
-                  preemption: 0/3 nodes are available: 3 Preemption is not helpful for \
+    let wanted = "0/4 nodes are available: 1 node(s) had untolerated taint(s), 3 Insufficient \
+                  cpu. no new claims to deallocate, preemption: 0/4 nodes are available: 4 \
+                  Preemption is not helpful for \
                   scheduling.";
     let failed: Vec<String> = events(&cluster, "too-large")
         .into_iter()

@@ -1,4 +1,8 @@
-//! Components of the control plane as processes that can be stopped and started.
+//! Components of the control plane as processes: they run while their containers do, and can be
+//! stopped and started.
+//!
+//! The API server and etcd are the exception: they are up as long as the cluster is, whatever
+//! becomes of their pods and their node.
 
 use std::sync::Arc;
 
@@ -18,26 +22,40 @@ impl Cluster {
         COMPONENTS.iter().map(|(name, owner)| (*name, !self.stopped.contains(owner)))
     }
 
-    /// Stops a component's process or starts it again. What the process held is lost with it:
-    /// its watches are closed, and the next process lists everything anew. Returns whether there
-    /// is such a component.
+    /// Moves the manifest of a component out of the directory of static pods, or back; without a
+    /// node of the control plane, ends its process or starts another. Returns whether there is
+    /// such a component.
     pub(crate) fn set_component_running(&mut self, name: &str, running: bool) -> bool {
         let Some(&(_, owner)) = COMPONENTS.iter().find(|(other, _)| *other == name) else {
             return false;
         };
+        if !self.set_static_pod(name, running) {
+            self.set_process_running(owner, running);
+        }
+        self.disturb();
+        true
+    }
+
+    /// Lets those components run whose containers do. What a process held is lost with it: its
+    /// watches are closed, and the next process lists everything anew.
+    pub(crate) fn follow_containers(&mut self) {
+        for (name, owner) in COMPONENTS {
+            let runs = self.kubelets().any(|kubelet| kubelet.components().any(|n| n == name));
+            self.set_process_running(owner, runs);
+        }
+    }
+
+    fn set_process_running(&mut self, owner: u32, running: bool) {
         if running && self.stopped.remove(&owner) {
             let start = self.now() + bootstrap::start_of(owner, self.streams());
             self.set_wake(owner, Some(start));
-            self.disturb();
         } else if !running && self.stopped.insert(owner) {
             match owner {
                 CONTROLLER_MANAGER => self.controller_manager = Arc::new(ControllerManager::new()),
                 _ => self.scheduler = Arc::new(Scheduler::new()),
             }
             self.end_process(owner);
-            self.disturb();
         }
-        true
     }
 }
 

@@ -17,10 +17,12 @@ use trace::Trace;
 
 use crate::quiet::Quiet;
 use crate::underlay::{Underlay, digest_frame};
-use crate::{Command, LoggedCommand, Options, Session, bootstrap};
+use crate::{Command, LoggedCommand, Options, Session, addons, bootstrap};
 
 /// How long a change is under way from its commit to a watch: at least and at most.
 const WATCH_LAG: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(5));
+/// Upstream: cmd/kubeadm/app/constants, KubernetesAPICallRetryInterval.
+const KUBEADM_RETRY: Duration = Duration::from_millis(500);
 /// A component that wants to be woken at once is woken after this long, so that time goes on.
 const SHORTEST_SLEEP: Duration = Duration::from_micros(1);
 
@@ -99,6 +101,8 @@ pub struct Cluster {
     server: ApiServer,
     pub(crate) controller_manager: Arc<ControllerManager>,
     pub(crate) scheduler: Arc<Scheduler>,
+    /// The number of whoever sets the cluster up, and has nothing to do after that.
+    kubeadm: u32,
     /// Components whose processes do not run.
     pub(crate) stopped: BTreeSet<u32>,
     kubelets: Vec<Arc<Kubelet>>,
@@ -114,10 +118,17 @@ impl Cluster {
     pub fn new(options: Options) -> Self {
         let clock = Clock::new(options.epoch_seconds);
         let seed = options.seed;
-        let kubelets: Vec<Arc<Kubelet>> =
-            options.nodes.iter().zip(0..).map(bootstrap::kubelet).map(Arc::new).collect();
-        let server_node = options.nodes.first().map(|node| bootstrap::node_spec((node, 0)));
-        let owners = 2 + kubelets.len();
+        let specs = bootstrap::machines(&options);
+        let server_node = specs.first().cloned();
+        let kubelet = |spec| Arc::new(Kubelet::new(spec, images::catalogue()));
+        let kubelets: Vec<Arc<Kubelet>> = specs.into_iter().map(kubelet).collect();
+        let kubeadm = FIRST_KUBELET + u32::try_from(kubelets.len()).unwrap_or(u32::MAX >> 1);
+        let owners = kubeadm as usize + 1;
+        // A component runs when its container does.
+        let stopped = match options.control_plane {
+            true => BTreeSet::from([CONTROLLER_MANAGER, SCHEDULER]),
+            false => BTreeSet::from([kubeadm]),
+        };
         let machines = (FIRST_KUBELET..).zip(kubelets.iter().map(|kubelet| kubelet.mac_address()));
         let underlay = Underlay::new(seed, machines);
         let lags = (0..owners).map(|owner| Stream::new(seed, &format!("watch/{owner}"))).collect();
@@ -134,7 +145,8 @@ impl Cluster {
             server: ApiServer::new(seed, clock),
             controller_manager: Arc::new(ControllerManager::new()),
             scheduler: Arc::new(Scheduler::new()),
-            stopped: BTreeSet::new(),
+            kubeadm,
+            stopped,
             kubelets,
             underlay,
             quiet: Quiet::default(),
@@ -143,8 +155,12 @@ impl Cluster {
         };
         cluster.server.schedule_deliveries();
         bootstrap::objects_of_the_server(&mut cluster.host_context(), server_node.as_ref());
+        if cluster.session.options.control_plane {
+            addons::apply(&mut cluster.host_context());
+        }
         cluster.after_command();
-        for owner in (0..).take(owners) {
+        let stopped = cluster.stopped.clone();
+        for owner in (0..).take(owners).filter(|owner| !stopped.contains(owner)) {
             let start = cluster.now + bootstrap::start_of(owner, &mut cluster.streams);
             cluster.set_wake(owner, Some(start));
         }
@@ -347,6 +363,9 @@ impl Cluster {
         let next = match owner {
             CONTROLLER_MANAGER => wake(&mut self.controller_manager, &mut cx),
             SCHEDULER => wake(&mut self.scheduler, &mut cx),
+            owner if owner == self.kubeadm => {
+                (!bootstrap::mark_control_plane(&mut cx)).then_some(self.now + KUBEADM_RETRY)
+            }
             _ => {
                 let index = (owner - FIRST_KUBELET) as usize;
                 let Some(kubelet) = self.kubelets.get_mut(index) else { return };
@@ -358,6 +377,9 @@ impl Cluster {
                 }
                 let sent = kubelet.take_outgoing();
                 let next = kubelet.next_wake();
+                if kubelet.take_components_changed() {
+                    self.follow_containers();
+                }
                 self.transmit(sent);
                 next
             }
@@ -448,6 +470,22 @@ impl Cluster {
     /// A person has interfered: the cluster is not quiet.
     pub(crate) fn disturb(&mut self) {
         self.quiet.disturb(self.now);
+    }
+
+    /// Puts the manifest of a static pod on its node, or takes it away. Returns whether any node
+    /// has it.
+    pub(crate) fn set_static_pod(&mut self, name: &str, present: bool) -> bool {
+        let mut found = None;
+        for (owner, kubelet) in (FIRST_KUBELET..).zip(&mut self.kubelets) {
+            if found.is_none() && kubelet.has_static_pod(name) {
+                Arc::make_mut(kubelet).set_static_pod(name, present);
+                found = Some(owner);
+            }
+        }
+        if let Some(owner) = found {
+            self.set_wake(owner, Some(self.now + SHORTEST_SLEEP));
+        }
+        found.is_some()
     }
 
     /// Stops a node or lets it run again. Returns whether there is such a node.

@@ -4,6 +4,7 @@
 //! This is the only crate that knows every component. It must never let a component reach
 //! another but through the API server, and never do by itself what a component should do.
 
+mod addons;
 pub mod bench;
 mod bootstrap;
 mod command;

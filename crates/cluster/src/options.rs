@@ -9,6 +9,10 @@ pub struct Options {
     pub seed: u64,
     /// Seconds from 1970 to the beginning of the cluster.
     pub epoch_seconds: i64,
+    /// Whether the control plane has a node of its own, on which it runs as pods, with the add-ons
+    /// that kubeadm installs. Otherwise it runs outside, and nodes bring their network with them.
+    #[serde(default = "yes")]
+    pub control_plane: bool,
     /// The nodes that join.
     pub nodes: Vec<NodeOptions>,
     /// How many trace records are kept. What is traced changes nothing else.
@@ -28,6 +32,10 @@ pub struct NodeOptions {
     pub pods: u64,
 }
 
+fn yes() -> bool {
+    true
+}
+
 impl Options {
     /// 2026-01-01T00:00:00Z, when clusters begin unless they are told otherwise.
     pub const DEFAULT_EPOCH_SECONDS: i64 = 1_767_225_600;
@@ -44,6 +52,7 @@ impl Options {
         Options {
             seed,
             epoch_seconds: Options::DEFAULT_EPOCH_SECONDS,
+            control_plane: true,
             nodes: (1..=nodes).map(node).collect(),
             trace_capacity: 10_000,
         }

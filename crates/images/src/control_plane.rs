@@ -1,8 +1,10 @@
-//! The images of the control plane. Their containers show that a component runs on a node and
-//! answer whoever asks for its health; what the component does is the component itself, of which
-//! the cluster has one.
+//! The images of the control plane. A component runs while one of its containers does, which
+//! answers whoever asks for its health; what the component does is the component itself, of
+//! which the cluster has one.
 
-use runtime::{Environment, Io, Process, Signal};
+use client::Context;
+use runtime::{Environment, Flow, Io, Process, ProcessEvent, Signal};
+use sim::Digest;
 
 use crate::apps::{self, Asked, SITE, Site, State, flag, port_of};
 use crate::catalogue::ImageDefinition;
@@ -12,7 +14,44 @@ use crate::tags::Tags;
 
 const RELEASES: Tags = Tags::Released { newest: &[(1, 37)], words: &[], variants: &[] };
 
+const NAMES: [&str; 4] = ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"];
+
 fn own_program(name: &str, _environment: &Environment) -> Option<Box<dyn Process>> {
+    let name = NAMES.into_iter().find(|own| *own == name)?;
+    Some(Box::new(Component { name, server: server(name)? }))
+}
+
+/// A component with the server that answers for its health.
+#[derive(Clone, Debug)]
+struct Component {
+    name: &'static str,
+    server: Box<dyn Process>,
+}
+
+impl Process for Component {
+    fn on(&mut self, event: ProcessEvent, io: &mut Io<'_>) -> Flow {
+        self.server.on(event, io)
+    }
+
+    fn component(&self) -> Option<&'static str> {
+        Some(self.name)
+    }
+
+    fn disconnect(&mut self, cx: &mut Context<'_>) {
+        self.server.disconnect(cx);
+    }
+
+    fn clone_box(&self) -> Box<dyn Process> {
+        Box::new(self.clone())
+    }
+
+    fn digest(&self, digest: &mut Digest) {
+        digest.str(self.name);
+        self.server.digest(digest);
+    }
+}
+
+fn server(name: &str) -> Option<Box<dyn Process>> {
     let ports = match name {
         "etcd" => etcd_ports,
         // The port of the secure listener unless its flag says otherwise.

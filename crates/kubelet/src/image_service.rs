@@ -42,6 +42,15 @@ impl ImageService {
         ImageService { catalogue, stored: BTreeMap::new(), busy_until: Time::ZERO }
     }
 
+    /// Puts an image on the node without a pull.
+    pub(crate) fn preload(&mut self, name: &str) {
+        let Ok(reference) = ImageReference::parse(name) else { return };
+        if let Ok(image) = self.catalogue.resolve(&reference) {
+            let stored = Stored { image: Arc::new(image), present_from: Time::ZERO };
+            self.stored.insert(reference.to_string(), stored);
+        }
+    }
+
     pub(crate) fn catalogue(&self) -> &dyn ImageCatalogue {
         &*self.catalogue
     }

@@ -1,5 +1,6 @@
 //! The kubelet as a component: it wakes, takes in what changed, does what is due.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -42,6 +43,9 @@ pub struct Kubelet {
     power_wanted: bool,
     powered: bool,
     next_mirrors: Option<Time>,
+    /// The static pods whose manifests were taken out.
+    withdrawn: BTreeSet<String>,
+    static_pods_changed: bool,
     /// When the pods have something to do, if the kubelet looks at them or not.
     agenda: Agenda,
     looks: bool,
@@ -73,6 +77,8 @@ impl Kubelet {
             power_wanted: true,
             powered: true,
             next_mirrors: None,
+            withdrawn: BTreeSet::new(),
+            static_pods_changed: false,
             agenda: Agenda::default(),
             looks: false,
             untold: Vec::new(),
@@ -137,14 +143,68 @@ impl Kubelet {
     fn start(&mut self, cx: &mut Context<'_>) {
         self.running = true;
         self.node.start(cx);
-        if self.workers.values().all(|worker| !worker.is_static) {
-            let spec = self.node.spec.clone();
-            for pod in &spec.static_pods {
-                let pod = static_pods::applied(pod, &self.node, cx);
-                self.insert(PodWorker::new(pod, true, cx.now));
+        self.sync_static_pods(cx);
+    }
+
+    /// Whether the machine has the manifest of a static pod of that name, in its directory or
+    /// beside it.
+    #[must_use]
+    pub fn has_static_pod(&self, name: &str) -> bool {
+        let pods = &self.node.spec.static_pods;
+        pods.iter().any(|pod| pod.metadata.name.as_deref() == Some(name))
+    }
+
+    /// Puts the manifest of a static pod into the directory that the kubelet watches, or takes
+    /// it out.
+    pub fn set_static_pod(&mut self, name: &str, present: bool) {
+        match present {
+            true => self.withdrawn.remove(name),
+            false => self.withdrawn.insert(name.to_string()),
+        };
+        self.static_pods_changed = true;
+        self.next_wake = Some(Time::ZERO);
+    }
+
+    /// Runs the static pods whose manifests are there, and ends the others.
+    fn sync_static_pods(&mut self, cx: &mut Context<'_>) {
+        self.static_pods_changed = false;
+        let spec = self.node.spec.clone();
+        for pod in &spec.static_pods {
+            let name = pod.metadata.name.as_deref().unwrap_or_default();
+            let present = !self.withdrawn.contains(name);
+            let applied = static_pods::applied(pod, &self.node, cx);
+            let uid: Arc<str> = applied.metadata.uid.as_deref().unwrap_or_default().into();
+            match (present, self.workers.get(&uid)) {
+                (true, None) => self.insert(PodWorker::new(applied, true, cx.now)),
+                (false, Some(worker)) if !worker.is_orphan => self.forget_pod(cx, &uid),
+                _ => {}
             }
         }
-        self.next_mirrors = (!self.node.spec.static_pods.is_empty()).then_some(cx.now);
+        self.next_mirrors = (!spec.static_pods.is_empty()).then_some(cx.now);
+    }
+
+    /// A static pod whose manifest went has ended: so does its mirror. The manifest may be back.
+    fn end_static_pod(&mut self, cx: &mut Context<'_>, key: &Key) {
+        let mirror = self.pods.get_ref(key).is_some_and(static_pods::is_mirror);
+        if mirror {
+            let options = apiserver::DeleteOptions {
+                grace_period_seconds: Some(0),
+                ..apiserver::DeleteOptions::default()
+            };
+            let identity = self.node.identity.clone();
+            let _gone = cx.api::<Pod>(&identity, &key.namespace).delete(&key.name, options);
+        }
+        self.sync_static_pods(cx);
+    }
+
+    /// The components of the control plane that run on the machine.
+    pub fn components(&self) -> impl Iterator<Item = &'static str> {
+        self.node.owners.components()
+    }
+
+    /// Whether components of the control plane began or ended since this was last asked.
+    pub fn take_components_changed(&mut self) -> bool {
+        self.node.owners.take_components_changed()
     }
 
     /// The kubelet ends: what it had in its memory is lost, the containers go on.
@@ -197,7 +257,7 @@ impl Kubelet {
 
     /// Does what is due, without a look at what the API server has to deliver.
     pub fn tick(&mut self, cx: &mut Context<'_>) {
-        let settled = self.power_wanted == self.powered;
+        let settled = self.power_wanted == self.powered && !self.static_pods_changed;
         if settled && (self.wanted && self.powered) == self.running {
             self.advance(cx);
         } else {
@@ -229,7 +289,7 @@ impl Kubelet {
 
     /// Whether the kubelet looks at its pods; their programs run in any case.
     fn look(&mut self) {
-        let looks = self.running && self.node.is_ready();
+        let looks = self.running;
         if looks != self.looks {
             self.looks = looks;
             for worker in self.workers.values() {
@@ -326,7 +386,11 @@ impl Kubelet {
     fn forget_pod(&mut self, cx: &mut Context<'_>, uid: &Arc<str>) {
         let Some(worker) = self.workers.get(uid) else { return };
         if worker.has_ended() {
+            let static_key = worker.is_static.then(|| worker.key.clone());
             self.remove(uid);
+            if let Some(key) = static_key {
+                self.end_static_pod(cx, &key);
+            }
             return;
         }
         self.with(uid, |worker, node| {
@@ -360,7 +424,7 @@ impl Kubelet {
         if !self.node.is_registered() || self.next_mirrors.is_none_or(|time| time > cx.now) {
             return;
         }
-        let static_workers = self.workers.values().filter(|worker| worker.is_static);
+        let static_workers = self.workers.values().filter(|w| w.is_static && !w.is_orphan);
         let pods: Vec<Arc<Pod>> = static_workers.map(|worker| worker.pod.clone()).collect();
         let mut all = true;
         for pod in pods {
@@ -375,10 +439,14 @@ impl Kubelet {
         for uid in self.agenda.due(cx.now) {
             let ended = self.with(&uid, |worker, node| {
                 worker.advance(node, cx, looks);
-                worker.is_orphan && worker.has_ended()
+                let ended = worker.is_orphan && worker.has_ended();
+                ended.then(|| worker.is_static.then(|| worker.key.clone()))
             });
-            if ended == Some(true) {
+            if let Some(Some(static_key)) = ended {
                 self.remove(&uid);
+                if let Some(key) = static_key {
+                    self.end_static_pod(cx, &key);
+                }
             }
         }
     }
@@ -455,6 +523,9 @@ impl Component for Kubelet {
                 self.node.observe(cx, change.new);
             }
             self.take_pod_changes(cx);
+            if self.static_pods_changed {
+                self.sync_static_pods(cx);
+            }
         }
         self.tell_watchers(cx);
         self.advance(cx);
@@ -487,6 +558,8 @@ impl Component for Kubelet {
             digest.bool(flag);
         }
         digest.add(&self.next_mirrors);
+        digest.add(&self.withdrawn);
+        digest.bool(self.static_pods_changed);
         digest.u64(self.untold.len() as u64);
     }
 }

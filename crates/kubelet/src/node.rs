@@ -4,6 +4,7 @@
 //! Upstream: pkg/kubelet/kubelet_node_status.go, pkg/kubelet/nodestatus/setters.go,
 //! staging/src/k8s.io/component-helpers/apimachinery/lease/controller.go.
 
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -13,7 +14,7 @@ use api::openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference
 use apiserver::{Identity, WatchSelector};
 use client::{Context, EventRecorder, EventType, Informer};
 use network::{Cidr, Machine, MachineOptions, NamespaceId, PortMapping, Route};
-use runtime::{ImageCatalogue, ImageReference};
+use runtime::{ImageCatalogue, ImageReference, Volume};
 use sim::{Digest, Digestible, Duration, Stream, Time};
 
 use crate::dns::HOST_DNS;
@@ -36,6 +37,9 @@ const STATUS_UPDATE_INTERVAL: Duration = Duration::from_secs(10);
 const LINK_PREFIX: u8 = 16;
 /// Upstream: pkg/kubelet/kubelet.go, genericPlegRelistPeriod.
 const RELIST_PERIOD: Duration = Duration::from_secs(1);
+/// How often a node that is not ready is looked at. Upstream: pkg/kubelet/kubelet.go,
+/// fastStatusUpdateOnce.
+const FAST_STATUS_INTERVAL: Duration = Duration::from_millis(100);
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 const LONGEST_RETRY: Duration = Duration::from_secs(7);
 /// How long the network plugin takes to be ready after the kubelet began.
@@ -55,6 +59,9 @@ pub(crate) struct Node {
     pub(crate) network: Machine,
     /// The processes that run on it.
     pub(crate) owners: Owners,
+    /// Its files, and the directories that were made in it.
+    pub(crate) host: Volume,
+    pub(crate) host_directories: BTreeSet<String>,
     /// Whether images came or went since the last report.
     pub(crate) images_changed: bool,
     /// The object as the kubelet knows it.
@@ -74,12 +81,16 @@ pub(crate) struct Node {
 impl Node {
     pub(crate) fn new(spec: Arc<NodeSpec>, catalogue: Arc<dyn ImageCatalogue>) -> Self {
         let identity = Identity::node(&spec.name);
+        let mut images = ImageService::new(catalogue);
+        spec.images.iter().for_each(|name| images.preload(name));
         Node {
             services: Informer::new(identity.clone(), WatchSelector::Everything),
             recorder: EventRecorder::new(identity.clone(), "kubelet", Some(&spec.name)),
             network: machine(&spec),
             owners: Owners::new(),
-            images: ImageService::new(catalogue),
+            host: host_files(&spec),
+            host_directories: BTreeSet::new(),
+            images,
             stream: format!("kubelet/{}", spec.name),
             images_changed: false,
             object: None,
@@ -148,6 +159,11 @@ impl Node {
     /// The machine was switched off: its network holds nothing any more.
     pub(crate) fn power_off(&mut self) {
         self.network = machine(&self.spec);
+        for path in self.host.paths() {
+            if VOLATILE.iter().any(|prefix| path.starts_with(prefix)) {
+                self.host.remove(&path);
+            }
+        }
     }
 
     /// The machine was switched on again.
@@ -194,11 +210,15 @@ impl Node {
         if self.next_registration.is_some() {
             return;
         }
-        let has_range = self.network.pod_range().is_some();
-        if !self.is_ready && has_range && self.network_ready_at <= cx.now {
-            self.is_ready = true;
-            self.next_status = Some(cx.now);
-            self.status_event(cx, "NodeReady");
+        if !self.is_ready && self.network_ready_at <= cx.now {
+            let has_range = self.network.pod_range().is_some() || !self.spec.has_network_plugin;
+            self.is_ready = has_range && self.has_plugin();
+            if self.is_ready {
+                self.next_status = Some(cx.now);
+                self.status_event(cx, "NodeReady");
+            } else {
+                self.network_ready_at = cx.now + FAST_STATUS_INTERVAL;
+            }
         }
         if std::mem::take(&mut self.images_changed) && self.object.is_some() {
             let tick = next_tick(cx.now, self.relist_offset, STATUS_UPDATE_INTERVAL);
@@ -212,14 +232,18 @@ impl Node {
         }
     }
 
+    /// Whether the container runtime has found the configuration of a network plugin.
+    fn has_plugin(&self) -> bool {
+        let names = self.host.names_in(PLUGIN_DIRECTORY);
+        names.iter().any(|name| PLUGIN_SUFFIXES.iter().any(|suffix| name.ends_with(suffix)))
+    }
+
     /// When the node has something to do.
     pub(crate) fn next_wake(&self) -> Option<Time> {
         if let Some(time) = self.next_registration {
             return Some(time);
         }
-        // Without a range of pod addresses it waits for its object to say one.
-        let waits = !self.is_ready && self.network.pod_range().is_some();
-        let ready = waits.then_some(self.network_ready_at);
+        let ready = (!self.is_ready).then_some(self.network_ready_at);
         [ready, self.next_status, Some(self.next_lease)].into_iter().flatten().min()
     }
 
@@ -227,7 +251,7 @@ impl Node {
         self.next_registration.is_none() && self.object.is_some()
     }
 
-    /// Whether pods may be started.
+    /// Whether pods with a network of their own may be started.
     pub(crate) fn is_ready(&self) -> bool {
         self.is_ready
     }
@@ -294,6 +318,7 @@ impl Node {
         let range = object.spec.as_ref().and_then(|spec| spec.pod_cidr.as_deref());
         if let Some(range) = range.and_then(|range| range.parse().ok())
             && self.network.pod_range().is_none()
+            && self.spec.has_network_plugin
         {
             self.network.set_pod_range(range);
         }
@@ -404,6 +429,7 @@ impl Node {
             machine: &mut self.network,
             owners: &mut self.owners,
             volumes: &mut volumes.mounted,
+            host: &mut self.host,
         }
     }
 
@@ -416,6 +442,23 @@ impl Node {
     pub(crate) fn pull(&mut self, cx: &mut Context<'_>, reference: &ImageReference) -> Pull {
         self.images.pull(reference, cx.now, cx.streams.named(&self.stream))
     }
+}
+
+/// Where the container runtime looks for the configuration of the network's plugins.
+const PLUGIN_DIRECTORY: &str = "etc/cni/net.d";
+/// Upstream: github.com/containerd/go-cni, loadFromConfDir.
+const PLUGIN_SUFFIXES: [&str; 3] = [".conf", ".conflist", ".json"];
+/// What survives no reboot.
+const VOLATILE: [&str; 2] = ["run/", "tmp/"];
+
+/// The machine's files as it is set up.
+fn host_files(spec: &NodeSpec) -> Volume {
+    let mut files = Volume::new();
+    if spec.has_network_plugin {
+        let plugin = br#"{"cniVersion":"1.0.0","name":"bridge","plugins":[{"type":"bridge"}]}"#;
+        files.write(&format!("{PLUGIN_DIRECTORY}/10-bridge.conflist"), plugin);
+    }
+    files
 }
 
 /// The machine's network as it is when the machine is switched on.
@@ -436,7 +479,7 @@ fn machine(spec: &NodeSpec) -> Machine {
         },
     );
     debug_assert!(added.is_ok(), "every machine has eth0");
-    if let Ok(range) = spec.pod_cidr.parse() {
+    if let Some(range) = spec.pod_cidr.parse().ok().filter(|_| spec.has_network_plugin) {
         machine.set_pod_range(range);
     }
     machine
@@ -459,6 +502,8 @@ impl Digestible for Node {
         digest.add(&self.images);
         digest.add(&self.network);
         digest.add(&self.owners);
+        digest.add(&self.host);
+        digest.add(&self.host_directories);
         digest.bool(self.images_changed);
         let version = self.object.as_ref().and_then(|o| o.metadata.resource_version.clone());
         digest.add(&version);

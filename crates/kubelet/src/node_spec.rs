@@ -26,6 +26,11 @@ pub struct NodeSpec {
     /// The addresses of its pods: `10.244.1.0/24`; empty where the controller manager gives the
     /// node its range.
     pub pod_cidr: String,
+    /// Images that are on the node from the beginning.
+    pub images: Vec<String>,
+    /// Whether the network of pods is set up with the machine, by the plugin `bridge`. Otherwise
+    /// an agent has to do it, and until then the node is not ready.
+    pub has_network_plugin: bool,
     /// Pods that run here whatever the API server says.
     pub static_pods: Vec<Arc<Pod>>,
 }
@@ -47,6 +52,8 @@ impl NodeSpec {
             labels: Vec::new(),
             taints: Vec::new(),
             pod_cidr: format!("10.{high}.{low}.0/24"),
+            images: Vec::new(),
+            has_network_plugin: true,
             static_pods: Vec::new(),
         }
     }

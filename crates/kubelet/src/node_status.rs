@@ -22,7 +22,7 @@ const KUBELET_PORT: i32 = 10250;
 /// What is kept from pods so that eviction can begin in time.
 /// Upstream: pkg/kubelet/apis/config/v1beta1/defaults_linux.go, memory.available.
 const EVICTION_RESERVE_KI: u64 = 100 << 10;
-const NETWORK_NOT_READY: &str = "container runtime network not ready: NetworkReady=false \
+pub(crate) const NETWORK_NOT_READY: &str = "container runtime network not ready: NetworkReady=false \
      reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized";
 
 /// What tells one machine from another.

@@ -13,12 +13,21 @@ pub(crate) struct Owners {
     pods: OrdMap<u64, Arc<str>>,
     /// Those that watch the API server.
     watching: OrdMap<u64, Arc<str>>,
+    /// Those that are components of the control plane.
+    components: OrdMap<u64, &'static str>,
+    components_changed: bool,
     next: u64,
 }
 
 impl Owners {
     pub(crate) fn new() -> Self {
-        Owners { pods: OrdMap::new(), watching: OrdMap::new(), next: 1 }
+        Owners {
+            pods: OrdMap::new(),
+            watching: OrdMap::new(),
+            components: OrdMap::new(),
+            components_changed: false,
+            next: 1,
+        }
     }
 
     /// A number for a new process of the pod of that UID.
@@ -32,8 +41,25 @@ impl Owners {
         Owner(owner)
     }
 
+    /// Notes that a process is a component of the control plane.
+    pub(crate) fn set_component(&mut self, owner: Owner, name: &'static str) {
+        self.components.insert(owner.0, name);
+        self.components_changed = true;
+    }
+
+    /// The components of the control plane that run.
+    pub(crate) fn components(&self) -> impl Iterator<Item = &'static str> {
+        self.components.values().copied()
+    }
+
+    /// Whether components began or ended since this was last asked.
+    pub(crate) fn take_components_changed(&mut self) -> bool {
+        std::mem::take(&mut self.components_changed)
+    }
+
     /// The process has ended.
     pub(crate) fn remove(&mut self, owner: Owner) {
+        self.components_changed |= self.components.remove(&owner.0).is_some();
         self.pods.remove(&owner.0);
         self.watching.remove(&owner.0);
     }

@@ -269,13 +269,9 @@ impl PodWorker {
     fn record_probe(&self, cx: &mut Context<'_>, (place, kind): (usize, ProbeKind), tried: &Tried) {
         let Some(record) = self.containers.get(place).filter(|_| cx.trace.is_on()) else { return };
         let (pod, container) = (self.key.to_string(), record.name.clone());
-        let outcome = match tried {
-            Tried::Success | Tried::Warning(_) => "success",
-            Tried::Failure(_) => "failure",
-            Tried::Error(_) => "unknown",
-        };
-        let (probe, outcome) = (kind.word().to_ascii_lowercase(), outcome.to_string());
-        cx.record(What::Probe { pod, container, probe, outcome });
+        let success = matches!(tried, Tried::Success | Tried::Warning(_));
+        let probe = kind.word().to_string();
+        cx.record(What::Probe { pod, container, probe, success });
     }
 
     fn probe_mut(&mut self, place: usize, kind: ProbeKind) -> Option<&mut ProbeState> {

@@ -284,7 +284,7 @@ impl PodWorker {
         }
         let attempt = self.containers.get(place).and_then(|record| record.current.as_ref());
         let Some(sandbox) = self.sandbox.clone() else { return self.fail(place, None) };
-        let mut files = mounts(&container);
+        let mut files = mounts(&self.pod, &container);
         image.files.iter().for_each(|(path, content)| files.install(path, content));
         self.write_name_files(node, &mut files);
         let blueprint = Blueprint {

@@ -14,6 +14,7 @@ use crate::container::Role;
 use crate::ending::Ending;
 use crate::host_ports::port_mappings;
 use crate::node::Node;
+use crate::node_status::NETWORK_NOT_READY;
 use crate::pod_worker::{PodWorker, Sandbox, Stage};
 use crate::start::Starting;
 
@@ -21,6 +22,8 @@ use crate::start::Starting;
 const SANDBOX: (Duration, Duration) = (Duration::from_millis(150), Duration::from_millis(400));
 /// Upstream: pkg/kubelet/kubelet.go, backOffPeriod.
 const BACK_OFF_PERIOD: Duration = Duration::from_secs(10);
+/// Upstream: pod_workers.go, backOffOnTransientErrorPeriod.
+const BACK_OFF_TRANSIENT: Duration = Duration::from_secs(1);
 /// Upstream: KubeletConfiguration.syncFrequency.
 const RESYNC_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -111,6 +114,9 @@ impl PodWorker {
         if matches!(phase.as_str(), "Succeeded" | "Failed") {
             return self.begin_termination(node, cx);
         }
+        if !self.is_host_network() && !node.is_ready() {
+            return self.wait_for_network(node, cx);
+        }
         if !self.mount_volumes(node, cx) {
             return;
         }
@@ -128,6 +134,15 @@ impl PodWorker {
         } else {
             self.go_on(node, cx, (kill, queue), outcome);
         }
+    }
+
+    /// Without a network there is no sandbox; there may be one soon.
+    /// Upstream: kubelet.go, SyncPod; pod_workers.go, completeWork.
+    fn wait_for_network(&mut self, node: &mut Node, cx: &mut Context<'_>) {
+        let message = format!("network is not ready: {NETWORK_NOT_READY}");
+        self.event(node, cx, None, (EventType::Warning, "NetworkNotReady", &message));
+        let jitter = node.random(cx).between(Duration::ZERO, half(BACK_OFF_TRANSIENT));
+        self.next_sync = Some(cx.now + BACK_OFF_TRANSIENT + jitter);
     }
 
     /// Says that the pod had a sandbox before, and forgets the initialisation that ran in it.

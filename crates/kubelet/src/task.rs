@@ -9,6 +9,7 @@ use runtime::{ContainerLog, Environment, Files, Flow, Io, Process, ProcessEvent,
 use sim::{Digest, Digestible, Time};
 
 use crate::owners::Owners;
+use crate::volumes::HOST_VOLUME;
 
 /// What a process sees of its machine.
 pub(crate) struct World<'a> {
@@ -20,6 +21,8 @@ pub(crate) struct World<'a> {
     pub(crate) owners: &'a mut Owners,
     /// The pod's volumes.
     pub(crate) volumes: &'a mut BTreeMap<String, Volume>,
+    /// The machine's own files.
+    pub(crate) host: &'a mut Volume,
 }
 
 /// What a process sees of its container.
@@ -42,7 +45,11 @@ pub(crate) struct Task {
 impl Task {
     /// A process of the pod of that UID, which has not been told yet that it begins.
     pub(crate) fn new(process: Box<dyn Process>, uid: &Arc<str>, world: &mut World<'_>) -> Self {
-        Task { owner: world.owners.add(uid, process.watches()), process, timer: None }
+        let owner = world.owners.add(uid, process.watches());
+        if let Some(name) = process.component() {
+            world.owners.set_component(owner, name);
+        }
+        Task { owner, process, timer: None }
     }
 
     /// Tells it what happened. Returns its exit code if it ended by that.
@@ -52,6 +59,10 @@ impl Task {
         room: Room<'_>,
         world: &mut World<'_>,
     ) -> Option<i32> {
+        let sees_host = room.files.mounts(HOST_VOLUME);
+        if sees_host {
+            world.volumes.insert(HOST_VOLUME.to_string(), world.host.clone());
+        }
         room.files.load(world.volumes);
         let mut io = Io {
             now: world.now,
@@ -70,6 +81,9 @@ impl Task {
         };
         let flow = self.process.on(event, &mut io);
         room.files.store(world.volumes);
+        if sees_host && let Some(host) = world.volumes.remove(HOST_VOLUME) {
+            *world.host = host;
+        }
         match flow {
             Flow::Continue => None,
             Flow::WaitUntil(time) => {

@@ -5,7 +5,8 @@
 use std::collections::BTreeMap;
 
 use api::openapi::api::core::v1::{
-    Container, DownwardAPIVolumeFile, KeyToPath, Volume as VolumeSource, VolumeProjection,
+    Container, DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, Pod, Volume as VolumeSource,
+    VolumeProjection,
 };
 use client::{Context, EventType};
 use runtime::{Files, Volume};
@@ -35,15 +36,83 @@ pub(crate) struct VolumeState {
     retry_at: Option<Time>,
 }
 
-/// The files that a container begins with.
-pub(crate) fn mounts(container: &Container) -> Files {
+/// The name under which the machine's own files are mounted. No volume of a pod can have it.
+pub(crate) const HOST_VOLUME: &str = "/";
+
+/// The files that a container of the pod begins with. A `hostPath` is a part of the machine's
+/// own files.
+pub(crate) fn mounts(pod: &Pod, container: &Container) -> Files {
     let mut files = Files::new();
+    let volumes = || pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
     for mount in container.volume_mounts.iter().flatten() {
         let sub_path = mount.sub_path.as_deref().unwrap_or_default();
         let read_only = mount.read_only == Some(true);
-        files.mount(&mount.mount_path, &mount.name, sub_path, read_only);
+        let volume = volumes().find(|volume| volume.name == mount.name);
+        match volume.and_then(|volume| volume.host_path.as_ref()) {
+            Some(host) => {
+                let path = format!("{}/{sub_path}", host.path.trim_end_matches('/'));
+                files.mount(&mount.mount_path, HOST_VOLUME, &path, read_only);
+            }
+            None => files.mount(&mount.mount_path, &mount.name, sub_path, read_only),
+        }
     }
     files
+}
+
+/// Directories that every machine has, whatever is in them.
+const HOST_DIRECTORIES: [&str; 21] = [
+    "",
+    "bin",
+    "boot",
+    "dev",
+    "etc",
+    "etc/cni",
+    "etc/kubernetes",
+    "etc/ssl/certs",
+    "home",
+    "lib/modules",
+    "mnt",
+    "opt",
+    "proc",
+    "root",
+    "run",
+    "sys",
+    "sys/fs/cgroup",
+    "tmp",
+    "usr",
+    "var/lib/kubelet",
+    "var/log",
+];
+
+/// Checks what a `hostPath` must be, and makes it where its type says so.
+/// Upstream: pkg/volume/hostpath/host_path.go, checkTypeInternal.
+fn host_path(node: &mut Node, source: &HostPathVolumeSource) -> Result<(), String> {
+    let path = source.path.trim_matches('/');
+    let is_file = node.host.read(path).is_some();
+    let is_directory = !is_file
+        && (HOST_DIRECTORIES.iter().any(|known| {
+            *known == path || known.strip_prefix(path).is_some_and(|rest| rest.starts_with('/'))
+        }) || !node.host.names_in(path).is_empty()
+            || node.host_directories.contains(path));
+    let fail = |what: &str| Err(format!("hostPath type check failed: {} {what}", source.path));
+    match source.type_.as_deref().unwrap_or_default() {
+        "DirectoryOrCreate" if !is_file => {
+            node.host_directories.insert(path.to_string());
+            Ok(())
+        }
+        "DirectoryOrCreate" | "Directory" if !is_directory => fail("is not a directory"),
+        "FileOrCreate" if !is_directory => {
+            if !is_file {
+                node.host.write(path, b"");
+            }
+            Ok(())
+        }
+        "FileOrCreate" | "File" if !is_file => fail("is not a file"),
+        "Socket" => fail("is not a socket file"),
+        "CharDevice" => fail("is not a character device"),
+        "BlockDevice" => fail("is not a block device"),
+        _ => Ok(()),
+    }
 }
 
 impl Digestible for VolumeState {
@@ -92,7 +161,11 @@ impl PodWorker {
         let pod = self.pod.clone();
         let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
         for volume in volumes {
-            match self.volume(node, cx, volume) {
+            let checked = match &volume.host_path {
+                Some(source) => host_path(node, source),
+                None => Ok(()),
+            };
+            match checked.and_then(|()| self.volume(node, cx, volume)) {
                 Ok(contents) => {
                     let mut files = Volume::new();
                     for (path, content) in &contents {

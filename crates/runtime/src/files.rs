@@ -49,6 +49,20 @@ impl Volume {
         removed.is_some()
     }
 
+    /// The paths of all files, in order.
+    #[must_use]
+    pub fn paths(&self) -> Vec<Arc<str>> {
+        self.contents.keys().cloned().collect()
+    }
+
+    /// The names directly within a directory, each once, in order.
+    #[must_use]
+    pub fn names_in(&self, directory: &str) -> BTreeSet<String> {
+        let mut names = BTreeSet::new();
+        self.list(directory, &mut names);
+        names
+    }
+
     /// Adds the names directly within a directory.
     fn list(&self, directory: &str, names: &mut BTreeSet<String>) {
         let prefix = if directory.is_empty() { String::new() } else { format!("{directory}/") };
@@ -127,6 +141,12 @@ impl Files {
     /// Puts a file of the image in its place, under whatever is mounted over it.
     pub fn install(&mut self, path: &str, content: &str) {
         self.own.write(path.trim_start_matches('/'), content.as_bytes());
+    }
+
+    /// Whether a volume of that name is mounted.
+    #[must_use]
+    pub fn mounts(&self, name: &str) -> bool {
+        self.mounts.iter().any(|mount| mount.name == name)
     }
 
     /// Takes in the mounted volumes as they stand.

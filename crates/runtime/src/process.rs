@@ -20,6 +20,11 @@ pub trait Process: fmt::Debug + Send + Sync {
         false
     }
 
+    /// Which component of the control plane runs exactly while this process does, if any.
+    fn component(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The process is gone, whatever ended it: its connections to the API server end with it. It
     /// closes its watches and can do nothing else.
     fn disconnect(&mut self, cx: &mut Context<'_>) {

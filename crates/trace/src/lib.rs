@@ -104,16 +104,16 @@ pub enum What {
         /// The headers as they are after it.
         summary: String,
     },
-    /// A probe of a container was tried.
+    /// A probe of a container ran.
     Probe {
         /// `namespace/name` of the pod.
         pod: String,
         /// The container.
         container: String,
-        /// `startup`, `readiness` or `liveness`.
+        /// `Startup`, `Readiness` or `Liveness`.
         probe: String,
-        /// `success`, `failure` or `unknown`.
-        outcome: String,
+        /// Whether it succeeded.
+        success: bool,
     },
     /// Something was broken or mended on purpose.
     Fault {
