@@ -62,6 +62,9 @@ mod tests {
 
     use super::*;
 
+    /// A name, the old ReplicaSets, the pods, and whether old ones run.
+    type Case = (&'static str, Vec<Arc<ReplicaSet>>, Vec<Pod>, bool);
+
     fn set(uid: &str, replicas: i32) -> Arc<ReplicaSet> {
         let mut set = ReplicaSet::default();
         set.metadata.uid = Some(uid.to_string());
@@ -82,7 +85,7 @@ mod tests {
         let (new, old) = (set("new", 0), set("old", 0));
         let of_old = |phases: &[&str]| phases.iter().map(|phase| pod(&old, phase)).collect();
         let old_only = || vec![old.clone()];
-        let cases: [(&str, Vec<Arc<ReplicaSet>>, Vec<Pod>, bool); 8] = [
+        let cases: [Case; 8] = [
             ("no old RSs", vec![], vec![], false),
             ("old RSs with running pods", old_only(), of_old(&["Running", "Running"]), true),
             (
