@@ -158,6 +158,10 @@ impl Flannel {
         if let Ok(cluster) = self.network.parse() {
             io.network.machine.add_flannel_rules(cluster, range);
         }
+        let masquerades = io.environment.argv.iter().any(|word| word.ends_with("-ip-masq"));
+        if let (true, Ok(network)) = (masquerades, self.network.parse()) {
+            io.network.machine.add_flannel_rules(network, range);
+        }
         let gateway = std::net::Ipv4Addr::from(u32::from(range.network()).saturating_add(1));
         let environment = format!(
             "FLANNEL_NETWORK={}\nFLANNEL_SUBNET={gateway}/{}\nFLANNEL_MTU=1450\n\
@@ -264,6 +268,33 @@ impl Process for Flannel {
             digest.str(name);
             digest.add(&remote.pod_range);
             digest.u64(u64::from(u32::from(remote.address)));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(text: &str) -> Node {
+        serde_json::from_str(text).expect("a node")
+    }
+
+    /// Upstream: pkg/subnet/kube/kube.go, nodeToLease: a node counts when its flannel has said
+    /// where it is and it has a range of pods.
+    #[test]
+    fn a_node_is_reached_by_what_its_flannel_has_said() {
+        let complete = r#"{"metadata":{"name":"b","annotations":{
+            "flannel.alpha.coreos.com/public-ip":"172.18.0.3",
+            "flannel.alpha.coreos.com/backend-data":"{\"VNI\":1,\"VtepMAC\":\"0e:f1:ac:12:00:03\"}"}},
+            "spec":{"podCIDR":"10.244.2.0/24"}}"#;
+        let remote = remote_node(&node(complete)).expect("all is known");
+        assert_eq!(remote.address.to_string(), "172.18.0.3");
+        assert_eq!(remote.tunnel.to_string(), "0e:f1:ac:12:00:03");
+        assert_eq!(remote.pod_range.to_string(), "10.244.2.0/24");
+        for missing in ["public-ip", "backend-data", "podCIDR"] {
+            let partly = complete.replace(missing, "other");
+            assert!(remote_node(&node(&partly)).is_none(), "{missing}");
         }
     }
 }
