@@ -1,6 +1,7 @@
 //! The text of `iptables-restore` into typed values: the part of its language that kube-proxy,
 //! flannel, the portmap plugin and `iptables-save` use.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
@@ -77,7 +78,7 @@ fn operation(line: &str) -> Result<Operation, String> {
         return Ok(Operation::Chain { chain, policy });
     }
     let words = words(line)?;
-    let mut words = words.iter().map(String::as_str).peekable();
+    let mut words = words.iter().map(AsRef::as_ref).peekable();
     // Counters of `iptables-save -c`.
     if words.peek().is_some_and(|word| word.starts_with('[')) {
         words.next();
@@ -103,8 +104,40 @@ fn operation(line: &str) -> Result<Operation, String> {
     }
 }
 
+/// The words of a line, which are parts of it; quotes hold words together. `None` if a word is
+/// not a part of the line as it stands, because something is escaped or half quoted.
+fn plain_words(line: &str) -> Option<Vec<&str>> {
+    if line.contains('\\') {
+        return None;
+    }
+    let mut words = Vec::with_capacity(24);
+    let mut rest = line.trim_start();
+    while !rest.is_empty() {
+        let word = if let Some(quoted) = rest.strip_prefix('"') {
+            let (word, after) = quoted.split_once('"')?;
+            rest = after;
+            word
+        } else {
+            let end = rest.find(char::is_whitespace).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(end);
+            rest = after;
+            word
+        };
+        let next = rest.trim_start();
+        if (next.len() == rest.len() && !rest.is_empty()) || word.contains('"') {
+            return None;
+        }
+        rest = next;
+        words.push(word);
+    }
+    Some(words)
+}
+
 /// The words of a line; quotes hold words together.
-fn words(line: &str) -> Result<Vec<String>, String> {
+fn words(line: &str) -> Result<Vec<Cow<'_, str>>, String> {
+    if let Some(words) = plain_words(line) {
+        return Ok(words.into_iter().map(Cow::Borrowed).collect());
+    }
     let mut words = Vec::new();
     let mut word: Option<String> = None;
     let mut quote = false;
@@ -121,7 +154,10 @@ fn words(line: &str) -> Result<Vec<String>, String> {
         }
     }
     words.extend(word);
-    if quote { Err("a quote is not closed".to_string()) } else { Ok(words) }
+    if quote {
+        return Err("a quote is not closed".to_string());
+    }
+    Ok(words.into_iter().map(Cow::Owned).collect())
 }
 
 /// What stands between `-A CHAIN` and the end of the line.
@@ -144,7 +180,7 @@ impl FromStr for Rule {
     /// Parses what stands between `-A CHAIN` and the end of the line.
     fn from_str(text: &str) -> Result<Self, String> {
         let words = words(text)?;
-        rule(&words.iter().map(String::as_str).collect::<Vec<_>>())
+        rule(&words.iter().map(AsRef::as_ref).collect::<Vec<_>>())
     }
 }
 

@@ -143,6 +143,23 @@ impl Index {
     }
 }
 
+/// The counters of a chain's new rules. A rule that stays is the very same one.
+fn kept_counters(
+    chain: &Chain,
+    counters: Option<&Arc<Vec<Counter>>>,
+    rules: &[Installed],
+) -> Vec<Counter> {
+    let stays = |installed: &Installed| Arc::strong_count(&installed.rule) > 1;
+    let Some(counters) = counters.filter(|_| rules.iter().any(stays)) else {
+        return vec![Counter::default(); rules.len()];
+    };
+    let known = chain.rules.iter().zip(counters.iter());
+    let known: BTreeMap<*const Rule, Counter> =
+        known.map(|(old, counter)| (Arc::as_ptr(&old.rule), *counter)).collect();
+    let kept = |new: &Installed| known.get(&Arc::as_ptr(&new.rule)).copied().unwrap_or_default();
+    rules.iter().map(kept).collect()
+}
+
 /// The one destination port that a rule wants. A rule whose earlier matches remember something
 /// must be asked every time.
 fn only_port(rule: &Rule) -> Option<u16> {
@@ -341,7 +358,8 @@ impl Table {
         Ok(())
     }
 
-    /// Puts edited chains in place: jumps find their chains, counters begin anew.
+    /// Puts edited chains in place: jumps find their chains, and rules that were there keep
+    /// their counters.
     fn install(&mut self, edits: Edits, removed: Vec<u32>) -> Result<(), String> {
         for (at, rules) in edits {
             let mut installed = Vec::with_capacity(rules.len());
@@ -382,8 +400,7 @@ impl Table {
     fn put(&mut self, at: u32, rules: Vec<Installed>) -> Result<(), String> {
         let Some(Some(chain)) = self.chains.get(at as usize) else { return Ok(()) };
         let old: Vec<u32> = chain.rules.iter().map(|known| known.jump).collect();
-        let kept = chain.rules.len() == rules.len()
-            && chain.rules.iter().zip(&rules).all(|(old, new)| old.rule == new.rule);
+        let counters = kept_counters(chain, self.counters.get(at as usize), &rules);
         let (name, policy) = (chain.name.clone(), chain.policy);
         for jump in &old {
             self.count_reference(*jump, -1);
@@ -392,9 +409,7 @@ impl Table {
         if self.rules > MOST_RULES {
             return Err("too many rules".to_string());
         }
-        if !kept || self.counters[at as usize].len() != rules.len() {
-            self.counters.set(at as usize, Arc::new(vec![Counter::default(); rules.len()]));
-        }
+        self.counters.set(at as usize, Arc::new(counters));
         let index = (rules.len() >= SHORTEST_INDEXED).then(|| Index::of(&rules));
         self.chains.set(at as usize, Some(Arc::new(Chain { name, policy, rules, index })));
         Ok(())

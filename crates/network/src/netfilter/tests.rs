@@ -84,6 +84,23 @@ fn rules_are_read_and_printed_as_the_real_tool_does() {
 }
 
 #[test]
+fn quotes_hold_words_together_however_they_are_written() {
+    for (text, comment) in [
+        (r#"-m comment --comment "two words" -j DROP"#, "two words"),
+        (r#"-m comment --comment two" words" -j DROP"#, "two words"),
+        (r#"-m comment --comment "a \"b\" \\c" -j DROP"#, r#"a "b" \c"#),
+        (r#"-m comment --comment "" -j DROP"#, ""),
+        (r#"-m comment --comment "x"y -j DROP"#, "xy"),
+        (r"-m   comment  --comment  plain\  -j DROP ", r"plain\"),
+    ] {
+        let rule: Rule = text.parse().unwrap();
+        assert_eq!(rule.matches, [Match::Comment(comment.into())], "{text}");
+        assert_eq!(rule.target, Some(Target::Drop), "{text}");
+    }
+    assert!(r#"-m comment --comment "open -j DROP"#.parse::<Rule>().is_err());
+}
+
+#[test]
 fn what_is_not_understood_is_refused_with_its_line() {
     for (text, line, message) in [
         (

@@ -409,4 +409,15 @@ fn rules_count_what_they_see() {
     let text = net.machines[0].save(NamespaceId::HOST, Some(TableName::Nat), true);
     let line = text.lines().find(|line| line.contains("--to-destination")).unwrap();
     assert!(line.starts_with("[1:40] "), "{line}");
+    // A rule beside it leaves it as it is; a flush begins anew.
+    let host = NamespaceId::HOST;
+    let more = "*nat\n-I KUBE-SEP-0 -j RETURN\nCOMMIT\n";
+    net.machines[0].restore(host, more, true).unwrap();
+    let text = net.machines[0].save(host, Some(TableName::Nat), true);
+    assert!(text.contains("[1:40] -A KUBE-SEP-0 -p tcp"), "{text}");
+    assert!(text.contains("[0:0] -A KUBE-SEP-0 -j RETURN"), "{text}");
+    let again = service(&[Ipv4Addr::new(10, 244, 2, 2)], false);
+    net.machines[0].restore(host, &again, true).unwrap();
+    let text = net.machines[0].save(host, Some(TableName::Nat), true);
+    assert!(!text.contains("[1:40] -A KUBE-SEP-0"), "{text}");
 }
