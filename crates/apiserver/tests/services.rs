@@ -178,6 +178,26 @@ fn node_ports_are_given_from_the_upper_band_or_as_asked() {
     assert_eq!(node_ports(&created), [30_053, 30_053]);
 }
 
+/// Upstream: TestAllocateReserved and TestAllocate of the port allocator.
+#[test]
+fn the_lower_band_of_node_ports_is_given_last() {
+    let mut server = Server::new();
+    let with_ports = |count: i32| {
+        let ports = (1..=count).map(|port| json!({"name": format!("p{port}"), "port": port}));
+        json!({"type": "NodePort", "ports": ports.collect::<Vec<_>>()})
+    };
+    let upper = server.create(service("a", with_ports(2682))).expect("created");
+    let given: BTreeSet<i32> = node_ports(&upper).into_iter().collect();
+    assert_eq!(given, (30_086..=32_767).collect());
+    let lower = server.create(service("b", with_ports(86))).expect("created");
+    let given: BTreeSet<i32> = node_ports(&lower).into_iter().collect();
+    assert_eq!(given, (30_000..30_086).collect());
+    assert_eq!(
+        message(server.create(service("c", with_ports(1)))),
+        "Internal error occurred: failed to allocate a nodePort: range is full"
+    );
+}
+
 #[test]
 fn node_ports_stay_with_their_service_until_its_type_changes() {
     let mut server = Server::new();

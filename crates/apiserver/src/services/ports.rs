@@ -20,7 +20,7 @@ const RESERVED: i32 = 86;
 /// The ports that one request takes.
 struct Taking<'a> {
     allocations: &'a mut Allocations,
-    taken: Vec<i32>,
+    taken: BTreeSet<i32>,
     dry_run: bool,
 }
 
@@ -40,7 +40,7 @@ impl Taking<'_> {
                  {FIRST}-{LAST}"
             ));
         }
-        self.taken.push(port);
+        self.taken.insert(port);
         Ok(())
     }
 
@@ -48,12 +48,12 @@ impl Taking<'_> {
     fn next(&mut self) -> Result<i32, String> {
         let port = if self.dry_run {
             // Nothing is looked for: the port would be stale at once.
-            Some(self.taken.iter().max().map_or(LAST + 2, |last| last + 1))
+            Some(self.taken.last().map_or(LAST + 2, |last| last + 1))
         } else {
             self.free(FIRST + RESERVED, LAST).or_else(|| self.free(FIRST, FIRST + RESERVED - 1))
         };
         let port = port.ok_or_else(|| "range is full".to_string())?;
-        self.taken.push(port);
+        self.taken.insert(port);
         Ok(port)
     }
 
@@ -98,7 +98,7 @@ impl Allocations {
         old: Option<&ServiceSpec>,
         dry_run: bool,
     ) -> Result<(), Refusal> {
-        let mut taking = Taking { allocations: self, taken: Vec::new(), dry_run };
+        let mut taking = Taking { allocations: self, taken: BTreeSet::new(), dry_run };
         if needs_node_port(new) {
             match old {
                 None => init(new, &mut taking)?,
