@@ -248,12 +248,11 @@ impl Machine {
                     self.history.note(3, delivery.packet.id);
                     self.socket_input(delivery.namespace, delivery.packet, time);
                 }
-            } else if let Some((due, id, timer)) = self.sockets.next_timer()
-                && due == time
-            {
-                match timer {
-                    Timer::Retransmit => self.retransmit(id, time),
-                    Timer::Confirm => self.confirm(id, time),
+            } else if self.sockets.next_timer().is_some_and(|(due, ..)| due == time) {
+                match self.sockets.take_timer() {
+                    Some((id, Timer::Retransmit)) => self.retransmit(id, time),
+                    Some((id, Timer::Confirm)) => self.confirm(id, time),
+                    None => {}
                 }
             } else if let Some((key, _)) = self.unresolved.get_min().cloned()
                 && let Some((namespace, packet)) = self.unresolved.remove(&key)

@@ -331,6 +331,14 @@ impl SocketTable {
         }
     }
 
+    /// Takes the next timer, which is due.
+    pub(crate) fn take_timer(&mut self) -> Option<(SocketId, Timer)> {
+        let (time, id, timer) = self.next_timer()?;
+        self.timers.remove(&(time, id, timer));
+        self.set_timer(id, timer, None);
+        Some((id, timer))
+    }
+
     pub(crate) fn next_timer(&self) -> Option<(Time, SocketId, Timer)> {
         self.timers.get_min().copied()
     }

@@ -202,6 +202,85 @@ fn a_node_port_is_reached_on_every_machine_from_outside() {
 }
 
 #[test]
+fn a_node_port_is_reached_from_the_machine_itself_and_from_pods() {
+    for server_at in [0, 1] {
+        let mut net = Net::new(2);
+        let (server, address) = net.pod(server_at);
+        let (client, _) = net.pod(0);
+        with_service(&mut net, &[address], false);
+        net.machines[0].set_route_localnet(NamespaceId::HOST, true);
+        net.listen(server, 2, 8080);
+        let node = net.machines[0].address_of(NamespaceId::HOST);
+        let host = (0, NamespaceId::HOST);
+        let ways = [(host, node), (host, Ipv4Addr::LOCALHOST), (client, node), (server, node)];
+        for (number, (from, to)) in ways.into_iter().enumerate() {
+            let owner = 10 + number as u64;
+            let socket = net.connect(from, owner, (to, 30080)).unwrap();
+            net.run(Duration::from_millis(20));
+            assert_eq!(net.events(owner), [SocketEvent::Connected], "{server_at} {from:?} {to}");
+            let at = net.accepted(2).0;
+            net.sockets(server, 2).send(at, message("hello")).unwrap();
+            net.run(Duration::from_millis(1));
+            assert_eq!(net.events(owner), [received("hello")]);
+            net.sockets(from, owner).close(socket);
+        }
+    }
+}
+
+/// Each rule wants the mark that the one before it set.
+#[test]
+fn hooks_and_tables_are_asked_in_linuxs_order() {
+    const FORWARDED: [(&str, &str); 7] = [
+        ("raw", "PREROUTING"),
+        ("mangle", "PREROUTING"),
+        ("nat", "PREROUTING"),
+        ("mangle", "FORWARD"),
+        ("filter", "FORWARD"),
+        ("mangle", "POSTROUTING"),
+        ("nat", "POSTROUTING"),
+    ];
+    const RECEIVED: [(&str, &str); 6] = [
+        ("raw", "PREROUTING"),
+        ("mangle", "PREROUTING"),
+        ("nat", "PREROUTING"),
+        ("mangle", "INPUT"),
+        ("filter", "INPUT"),
+        ("nat", "INPUT"),
+    ];
+    const SENT: [(&str, &str); 6] = [
+        ("raw", "OUTPUT"),
+        ("mangle", "OUTPUT"),
+        ("nat", "OUTPUT"),
+        ("filter", "OUTPUT"),
+        ("mangle", "POSTROUTING"),
+        ("nat", "POSTROUTING"),
+    ];
+    for order in [&FORWARDED[..], &RECEIVED[..], &SENT[..]] {
+        let mut net = Net::new(2);
+        let ((pod, _), (_, other)) = (net.pod(0), net.pod(1));
+        let node = net.machines[0].address_of(NamespaceId::HOST);
+        let (from, to) = match order[3].1 {
+            "FORWARD" => (pod, other),
+            "INPUT" => (pod, node),
+            _ => ((0, NamespaceId::HOST), other),
+        };
+        for (step, (table, chain)) in order.iter().enumerate() {
+            let next = step + 1;
+            let rule = format!(
+                "*{table}\n-A {chain} -p tcp --dport 9 -m mark --mark {step} -j MARK --set-xmark \
+                 {next}\nCOMMIT\n"
+            );
+            net.machines[0].restore(NamespaceId::HOST, &rule, true).unwrap();
+        }
+        net.connect(from, 1, (to, 9)).unwrap();
+        net.run(Duration::from_millis(10));
+        let text = net.machines[0].save(NamespaceId::HOST, None, true);
+        let counted = text.lines().filter(|line| line.starts_with("[1:")).count();
+        assert_eq!(counted, order.len(), "{text}");
+    }
+}
+
+#[test]
 fn a_service_without_endpoints_refuses_and_the_rule_is_named() {
     let mut net = Net::new(1);
     let (client, _) = net.pod(0);
