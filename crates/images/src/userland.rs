@@ -12,7 +12,7 @@ mod follow;
 mod network;
 
 use file_commands::files;
-pub(crate) use network::{curl, old_nslookup, program as network_program};
+pub(crate) use network::{curl, old_nslookup, program as network_program, show};
 
 /// How an image finds programs of its own, by the command's last path element.
 pub(crate) type Lookup = fn(&str, &Environment) -> Option<Box<dyn Process>>;
@@ -58,11 +58,51 @@ pub(crate) enum Outcome {
 }
 
 const SHELLS: [&str; 4] = ["sh", "ash", "bash", "dash"];
-const COMMANDS: [&str; 42] = [
-    "[", "[[", "awk", "basename", "cat", "chmod", "chown", "cp", "date", "dirname", "echo", "env",
-    "false", "grep", "head", "hostname", "id", "kill", "killall", "ls", "mkdir", "mv", "nc",
-    "nproc", "nslookup", "ping", "printenv", "printf", "rev", "rm", "seq", "sleep", "tail",
-    "telnet", "test", "touch", "true", "uname", "wc", "wget", "whoami", ":",
+const COMMANDS: [&str; 44] = [
+    "[",
+    "[[",
+    "awk",
+    "basename",
+    "cat",
+    "chmod",
+    "chown",
+    "cp",
+    "date",
+    "dirname",
+    "echo",
+    "env",
+    "false",
+    "grep",
+    "head",
+    "hostname",
+    "id",
+    "ip",
+    "kill",
+    "killall",
+    "ls",
+    "mkdir",
+    "mv",
+    "nc",
+    "nproc",
+    "nslookup",
+    "ping",
+    "printenv",
+    "printf",
+    "rev",
+    "rm",
+    "seq",
+    "sleep",
+    "tail",
+    "telnet",
+    "test",
+    "touch",
+    "traceroute",
+    "true",
+    "uname",
+    "wc",
+    "wget",
+    "whoami",
+    ":",
 ];
 
 /// The program that a container's command names, if it is a shell or one of the usual commands.
@@ -209,7 +249,10 @@ pub(crate) fn run(
             done
         }
         _ => {
-            return files(name, args, invocation, view, io);
+            return match name {
+                "ip" => show(name, args, invocation, io),
+                _ => files(name, args, invocation, view, io),
+            };
         }
     };
     Some(outcome)

@@ -163,6 +163,8 @@ fn a_name_leads_through_a_service_to_a_web_server() {
         ("captured", "x=$(wget -qO- http://web | grep -c title); echo got $x", 0, "got"),
         ("echoes", &format!("ping -c 2 {address}"), 0, "2 packets transmitted, 2 packets received"),
         ("own", "hostname -i", 0, "10.244.1."),
+        ("routes", "ip route", 0, "default via 10.244.1.1 dev eth0"),
+        ("way", "traceroute -m 1 10.96.0.80", 0, " 1  10.244.1.1 (10.244.1.1)  "),
     ] {
         world.script(name, script);
         world.run(6000);

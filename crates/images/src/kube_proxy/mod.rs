@@ -28,6 +28,7 @@ use crate::apps::{PLAIN, flag};
 use crate::catalogue::ImageDefinition;
 use crate::net::{Listener, text};
 use crate::tags::Tags;
+use crate::userland::{Invocation, show};
 
 /// `registry.k8s.io/kube-proxy`.
 pub(crate) static IMAGE: ImageDefinition = ImageDefinition {
@@ -52,6 +53,9 @@ const SERVICE_NAME: &str = "kubernetes.io/service-name";
 const PROXY_NAME: &str = "service.kubernetes.io/service-proxy-name";
 
 fn program(name: &str, environment: &Environment) -> Option<Box<dyn Process>> {
+    if matches!(name, "iptables-save" | "conntrack") {
+        return Some(Box::new(Tool));
+    }
     let identity = Identity::service_account("kube-system", "kube-proxy");
     let node = flag(environment, "hostname-override").filter(|name| !name.is_empty());
     let node = node.unwrap_or(&environment.hostname).to_string();
@@ -75,6 +79,36 @@ fn program(name: &str, environment: &Environment) -> Option<Box<dyn Process>> {
             listener: Listener::default(),
         }) as _
     })
+}
+
+/// The tools that the image has for those who want to see what the proxy did.
+#[derive(Clone, Debug)]
+struct Tool;
+
+impl Process for Tool {
+    fn on(&mut self, _event: ProcessEvent, io: &mut Io<'_>) -> Flow {
+        let words = io.environment.argv.clone();
+        let command = words.first().map(String::as_str).unwrap_or_default();
+        let name = command.rsplit('/').next().unwrap_or_default().to_string();
+        let mut invocation = Invocation {
+            words: Vec::new(),
+            input: String::new(),
+            out: String::new(),
+            err: String::new(),
+        };
+        let args = words.get(1..).unwrap_or_default();
+        show(&name, args, &mut invocation, io);
+        io.stdout(&invocation.out);
+        Flow::Exit(0)
+    }
+
+    fn clone_box(&self) -> Box<dyn Process> {
+        Box::new(self.clone())
+    }
+
+    fn digest(&self, digest: &mut Digest) {
+        digest.str("tool");
+    }
 }
 
 /// The proxy.

@@ -6,9 +6,12 @@ mod curl;
 mod nc;
 mod nslookup;
 mod ping;
+mod show;
+mod traceroute;
 mod wget;
 
 pub(crate) use curl::curl;
+pub(crate) use show::show;
 
 /// Options with their values, and what is left.
 pub(super) struct Options {
@@ -80,6 +83,7 @@ pub(crate) fn program(name: &str, argv: &[String], input: &str) -> Option<Box<dy
         "nslookup" => Some(nslookup::nslookup(args, false)),
         "nc" | "telnet" => Some(nc::nc(name, args, input)),
         "ping" => Some(ping::ping(args)),
+        "traceroute" => Some(traceroute::traceroute(args)),
         _ => None,
     }
 }

@@ -54,7 +54,7 @@ pub(super) fn ping(args: &[String]) -> Box<dyn Process> {
 }
 
 /// Milliseconds with three digits after the point.
-fn words(micros: u64) -> String {
+pub(super) fn words(micros: u64) -> String {
     format!("{}.{:03}", micros / 1000, micros % 1000)
 }
 
