@@ -60,6 +60,7 @@ impl Machine {
     ///
     /// Upstream: pkg/trafficmngr/iptables/iptables.go, masqRules and forwardRules.
     pub fn add_flannel_rules(&mut self, cluster: Cidr, pods: Cidr) {
+        self.history.digest_of(&(cluster, pods));
         let masquerade = "-m comment --comment \"flanneld masq\"";
         let forward = "-m comment --comment \"flanneld forward\"";
         let nat = [

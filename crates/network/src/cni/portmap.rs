@@ -139,6 +139,7 @@ impl Machine {
         if mappings.is_empty() {
             return Ok(());
         }
+        self.history.digest_of(&format!("{sandbox} {pod} {mappings:?}"));
         let mut operations = Vec::new();
         self.shared_chains(&mut operations);
         let chain = chain_of(sandbox);
@@ -175,6 +176,7 @@ impl Machine {
         if mappings.is_empty() || !self.has_chain(host, TableName::Nat, &chain) {
             return;
         }
+        self.history.digest_of(&format!("{sandbox} {mappings:?}"));
         let mut operations = vec![Operation::Flush { chain: chain.clone() }];
         for rule in Machine::entry_rules(sandbox, mappings) {
             if self.has_rule(host, TableName::Nat, HOST_PORTS, &rule) {
