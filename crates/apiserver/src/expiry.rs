@@ -1,8 +1,7 @@
 //! When Event objects expire: a time to live after they were last written.
 
 use api::Key;
-use imbl::{OrdMap, OrdSet};
-use sim::{Digest, Digestible, Duration, Fingerprint, Time};
+use sim::{Digest, Digestible, Duration, Fingerprint, OrdMap, OrdSet, Time};
 
 /// How long an Event object lives. Upstream: kube-apiserver's `--event-ttl`.
 const EVENT_TTL: Duration = Duration::from_secs(3600);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use api::openapi::api::core::v1::Pod;
 use api::{Key, Object};
-use imbl::{OrdMap, OrdSet};
+use sim::{OrdMap, OrdSet};
 
 /// The keys of objects by something they name. Most writes change nothing of it, and then an
 /// index costs nothing.

@@ -7,8 +7,8 @@
 use std::sync::Arc;
 
 use api::{Key, KindId, Object};
-use imbl::{OrdMap, Vector};
-use sim::{Digest, Digestible, Time};
+use imbl::Vector;
+use sim::{Digest, Digestible, OrdMap, Time};
 
 use crate::snapshot::node_of;
 use crate::{ListOptions, Snapshot};

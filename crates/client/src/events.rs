@@ -7,8 +7,7 @@ use api::openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use api::{Kinded, Resource};
 use apiserver::Identity;
-use imbl::OrdMap;
-use sim::{Digest, Digestible, Duration, Fingerprint, Time};
+use sim::{Digest, Digestible, Duration, Fingerprint, OrdMap, Time};
 
 use crate::Context;
 

@@ -6,8 +6,8 @@
 
 use std::ops::RangeBounds;
 
-use imbl::{OrdMap, OrdSet, Vector};
-use sim::{Digest, Digestible, Fingerprint};
+use imbl::Vector;
+use sim::{Digest, Digestible, Fingerprint, OrdMap, OrdSet};
 
 /// A stored value and the revisions that concern it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -222,19 +222,19 @@ impl<K: Ord + Clone + Digestible, V: Clone + Digestible> Etcd<K, V> {
     /// The digest of everything stored. Only what changed since it was last asked for is
     /// digested anew.
     pub fn fingerprint(&mut self) -> Fingerprint {
-        for key in std::mem::take(&mut self.unsummed) {
-            if let Some(part) = self.fingerprints.remove(&key) {
+        for key in &std::mem::take(&mut self.unsummed) {
+            if let Some(part) = self.fingerprints.remove(key) {
                 self.fingerprint.exclude(part);
             }
-            if let Some(kv) = self.current.get(&key) {
+            if let Some(kv) = self.current.get(key) {
                 let mut digest = Digest::new();
-                digest.add(&key);
+                digest.add(key);
                 digest.u64(kv.create_revision);
                 digest.u64(kv.mod_revision);
                 digest.add(&kv.value);
                 let part = digest.finish();
                 self.fingerprint.include(part);
-                self.fingerprints.insert(key, part);
+                self.fingerprints.insert(key.clone(), part);
             }
         }
         let mut digest = Digest::new();

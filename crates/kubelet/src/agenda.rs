@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use imbl::{OrdMap, OrdSet};
-use sim::Time;
+use sim::{OrdMap, OrdSet, Time};
 
 /// The pods by the instant at which they have something to do. It follows from the pods and is
 /// therefore in no digest.

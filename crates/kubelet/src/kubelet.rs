@@ -8,10 +8,9 @@ use api::Key;
 use api::openapi::api::core::v1::{Node as NodeObject, Pod};
 use apiserver::{Identity, WatchSelector};
 use client::{Change, Component, Context, Informer};
-use imbl::OrdMap;
 use network::{Frame, MacAddress, Ready};
 use runtime::{ContainerLog, ImageCatalogue, ProcessEvent};
-use sim::{Digest, Duration, Time};
+use sim::{Digest, Duration, OrdMap, Time};
 
 use crate::admission::{self, NodeView};
 use crate::agenda::Agenda;

@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use imbl::OrdMap;
 use network::Owner;
-use sim::{Digest, Digestible};
+use sim::{Digest, Digestible, OrdMap};
 
 /// All processes of a machine.
 #[derive(Clone, Debug)]

@@ -7,8 +7,7 @@
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use imbl::OrdMap;
-use sim::{Duration, Stream, Time};
+use sim::{Duration, OrdMap, Stream, Time};
 
 use crate::netfilter::States;
 use crate::packet::ECHO;

@@ -4,8 +4,8 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use imbl::{OrdMap, Vector};
-use sim::{Digest, Digestible, Duration, Stream, Time};
+use imbl::Vector;
+use sim::{Digest, Digestible, Duration, OrdMap, Stream, Time};
 use trace::Trace;
 
 use crate::cni::AddressPool;

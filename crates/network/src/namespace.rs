@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use imbl::OrdMap;
+use sim::OrdMap;
 
 use crate::{Cidr, MacAddress, NamespaceId};
 

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use imbl::{OrdMap, OrdSet, Vector};
-use sim::{Duration, Time};
+use imbl::Vector;
+use sim::{Duration, OrdMap, OrdSet, Time};
 
 use crate::{NamespaceId, Owner, Payload, SocketId, TransportProtocol};
 

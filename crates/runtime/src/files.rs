@@ -3,8 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use imbl::OrdMap;
-use sim::{Digest, Digestible};
+use sim::{Digest, Digestible, OrdMap};
 
 /// How much one volume, or the files of one container, may hold. What does not fit is not
 /// written, as on a disk that is full.

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use api::Key;
 use api::openapi::api::core::v1::{Node, Pod};
-use imbl::{OrdMap, OrdSet};
-use sim::{Digest, Digestible};
+use sim::{Digest, Digestible, OrdMap, OrdSet};
 
 use crate::framework::{NodeInfo, PodInfo};
 

@@ -8,8 +8,7 @@ use std::sync::Arc;
 
 use api::Key;
 use api::openapi::api::core::v1::Pod;
-use imbl::{OrdMap, OrdSet};
-use sim::{Digest, Digestible, Duration, Time};
+use sim::{Digest, Digestible, Duration, OrdMap, OrdSet, Time};
 
 use crate::framework::{
     ClusterEvent, EventObject, Framework, Hint, PodInfo, QueuedPodInfo,

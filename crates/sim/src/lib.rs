@@ -1,15 +1,18 @@
 //! The ground that the cluster stands on: virtual time, one ordered event queue, named streams
-//! of seeded randomness, and digests that do not depend on the platform.
+//! of seeded randomness, digests that do not depend on the platform, and collections of which a
+//! copy is a pointer.
 //!
 //! It knows nothing of Kubernetes. It must never read a wall clock, draw from an unseeded
 //! source, or put a `usize` into anything that is hashed.
 
 mod digest;
+mod ordered;
 mod queue;
 mod stream;
 mod time;
 
 pub use digest::{Digest, Digestible, Fingerprint};
+pub use ordered::{OrdMap, OrdSet};
 pub use queue::{EventQueue, Scheduled};
 pub use stream::{Stream, Streams};
 pub use time::{Clock, Duration, Time};

@@ -1,7 +1,7 @@
 //! The one queue of the cluster, ordered by virtual time and, within an instant, by the order
 //! in which the events were scheduled.
 
-use imbl::OrdMap;
+use crate::ordered::OrdMap;
 
 use crate::{Digest, Digestible, Fingerprint, Time};
 

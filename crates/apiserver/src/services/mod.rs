@@ -11,8 +11,7 @@ use api::field::ErrorList;
 use api::openapi::api::core::v1::{Service, ServiceSpec};
 use api::services::{needs_health_check, needs_node_port, service_type};
 use api::{KindId, Object, Status};
-use imbl::OrdSet;
-use sim::{Digest, Digestible, Stream};
+use sim::{Digest, Digestible, OrdSet, Stream};
 
 mod addresses;
 mod families;

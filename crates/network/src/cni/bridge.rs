@@ -6,8 +6,7 @@
 
 use std::net::Ipv4Addr;
 
-use imbl::OrdSet;
-use sim::Time;
+use sim::{OrdSet, Time};
 
 use crate::namespace::{DeviceKind, ETHERNET};
 use crate::{Cidr, MacAddress, Machine, NamespaceId, Route};

@@ -11,8 +11,7 @@ mod tests;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use imbl::OrdMap;
-use sim::{Stream, Time};
+use sim::{OrdMap, Stream, Time};
 
 pub use parse::RestoreError;
 pub(crate) use rule::Hook;

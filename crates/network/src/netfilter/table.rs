@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use imbl::{OrdMap, Vector};
+use imbl::Vector;
+use sim::OrdMap;
 
 use super::parse::RestoreError;
 use super::rule::{Hook, Match, Rule, TableName, Target};

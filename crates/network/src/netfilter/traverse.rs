@@ -3,8 +3,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use imbl::OrdMap;
-use sim::{Duration, Stream, Time};
+use sim::{Duration, OrdMap, Stream, Time};
 
 use super::rule::{AddressType, Is, Match, Recent, RejectWith, Rule, States, Target};
 use super::table::{Chain, Table};

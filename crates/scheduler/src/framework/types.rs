@@ -13,8 +13,7 @@ use component_helpers::node_affinity::{PreferredTerms, RequiredNodeAffinity};
 use component_helpers::resources::{
     Amounts, PodResourcesOptions, amounts, is_pod_level_requests_set, pod_requests,
 };
-use imbl::{OrdMap, OrdSet};
-use sim::{Digest, Digestible, Fingerprint, Time};
+use sim::{Digest, Digestible, Fingerprint, OrdMap, OrdSet, Time};
 
 use super::affinity_term::{AffinityTerm, PodAffinityTerms, WeightedAffinityTerm};
 use super::pod_groups::{PodGroups, group_of};

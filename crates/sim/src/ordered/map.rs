@@ -1,0 +1,271 @@
+//! An ordered map.
+
+use std::borrow::Borrow;
+use std::fmt;
+use std::ops::{Bound, RangeBounds};
+use std::sync::Arc;
+
+use super::node::{Items, Node};
+
+/// A persistent ordered map.
+#[derive(Clone)]
+pub struct OrdMap<K, V> {
+    /// `None` when it was never filled.
+    root: Option<Arc<Node<K, V>>>,
+    len: usize,
+}
+
+impl<K, V> OrdMap<K, V> {
+    /// An empty map.
+    #[must_use]
+    pub const fn new() -> Self {
+        OrdMap { root: None, len: 0 }
+    }
+
+    /// How many entries it has.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it has no entries.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether both are one and the same, and so certainly equal.
+    #[must_use]
+    pub fn ptr_eq(&self, other: &Self) -> bool {
+        match (&self.root, &other.root) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            (one, other) => one.is_none() && other.is_none(),
+        }
+    }
+
+    /// The entry with the smallest key.
+    #[must_use]
+    pub fn get_min(&self) -> Option<&(K, V)> {
+        self.root.as_ref().and_then(|root| root.first())
+    }
+
+    /// The key as the map has it, and the value under it.
+    #[must_use]
+    pub fn get_key_value<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
+    where
+        K: Borrow<Q>,
+    {
+        self.root.as_ref().and_then(|root| root.get(key)).map(|(key, value)| (key, value))
+    }
+
+    /// The value under the key.
+    #[must_use]
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        self.get_key_value(key).map(|(_, value)| value)
+    }
+
+    /// Whether there is a value under the key.
+    #[must_use]
+    pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        self.get(key).is_some()
+    }
+
+    /// The entries in the order of their keys.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        let items = self.root.as_ref().map(|root| Items::all(root));
+        items.into_iter().flatten().map(|(key, value)| (key, value))
+    }
+
+    /// The keys in their order.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.iter().map(|(key, _)| key)
+    }
+
+    /// The values in the order of their keys.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.iter().map(|(_, value)| value)
+    }
+
+    /// The entries whose keys are in the range.
+    pub fn range<'a, Q, R>(
+        &'a self,
+        range: R,
+    ) -> impl Iterator<Item = (&'a K, &'a V)> + use<'a, K, V, Q, R>
+    where
+        K: Borrow<Q>,
+        Q: Ord + ?Sized,
+        R: RangeBounds<Q>,
+    {
+        let items = self.root.as_ref().map(|root| Items::from(root, range.start_bound()));
+        let is_before_end = move |key: &Q| match range.end_bound() {
+            Bound::Unbounded => true,
+            Bound::Included(end) => key <= end,
+            Bound::Excluded(end) => key < end,
+        };
+        let items = items.into_iter().flatten().map(|(key, value)| (key, value));
+        items.take_while(move |(key, _)| is_before_end((*key).borrow()))
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
+    /// A map with one entry.
+    #[must_use]
+    pub fn unit(key: K, value: V) -> Self {
+        let mut map = OrdMap::new();
+        map.insert(key, value);
+        map
+    }
+
+    /// Puts a value under the key, and gives the one that was there.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        let Some(root) = &mut self.root else {
+            self.root = Some(Arc::new(Node::Leaf(vec![(key, value)])));
+            self.len = 1;
+            return None;
+        };
+        let (old, half) = Arc::make_mut(root).insert(key, value);
+        self.len += usize::from(old.is_none());
+        if let Some((least, half)) = half {
+            *root = Arc::new(Node::Branch(vec![(least.clone(), root.clone()), (least, half)]));
+        }
+        old
+    }
+
+    /// Takes the value under the key out.
+    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        self.take(key).map(|(_, value)| value)
+    }
+
+    /// Takes the entry of the key out.
+    pub(super) fn take<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<(K, V)>
+    where
+        K: Borrow<Q>,
+    {
+        if !self.contains_key(key) {
+            return None;
+        }
+        let root = self.root.as_mut()?;
+        let removed = Arc::make_mut(root).remove(key);
+        while let Node::Branch(children) = &**root
+            && let [(_, only)] = children.as_slice()
+        {
+            *root = only.clone();
+        }
+        self.len -= usize::from(removed.is_some());
+        if self.len == 0 {
+            self.root = None;
+        }
+        removed
+    }
+
+    /// The value under the key, to change it.
+    pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        if !self.contains_key(key) {
+            return None;
+        }
+        Arc::make_mut(self.root.as_mut()?).get_mut(key)
+    }
+
+    /// The place of a key, with or without a value.
+    pub fn entry(&mut self, key: K) -> Entry<'_, K, V> {
+        Entry { map: self, key }
+    }
+
+    /// Drops the entries for which `keep` says no.
+    pub fn retain(&mut self, mut keep: impl FnMut(&K, &V) -> bool) {
+        let gone: Vec<K> = self
+            .iter()
+            .filter(|(key, value)| !keep(key, value))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in gone {
+            self.remove(&key);
+        }
+    }
+}
+
+/// The place of a key in a map.
+pub struct Entry<'a, K, V> {
+    map: &'a mut OrdMap<K, V>,
+    key: K,
+}
+
+impl<'a, K: Ord + Clone, V: Clone> Entry<'a, K, V> {
+    /// The value, which is made when there is none.
+    pub fn or_insert_with(self, make: impl FnOnce() -> V) -> &'a mut V {
+        if !self.map.contains_key(&self.key) {
+            self.map.insert(self.key.clone(), make());
+        }
+        self.map.get_mut(&self.key).expect("it was there or has just been put there")
+    }
+
+    /// The value, which is the given one when there was none.
+    pub fn or_insert(self, value: V) -> &'a mut V {
+        self.or_insert_with(|| value)
+    }
+
+    /// The value, which is the type's default when there was none.
+    pub fn or_default(self) -> &'a mut V
+    where
+        V: Default,
+    {
+        self.or_insert_with(V::default)
+    }
+}
+
+impl<K, V> Default for OrdMap<K, V> {
+    fn default() -> Self {
+        OrdMap::new()
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> FromIterator<(K, V)> for OrdMap<K, V> {
+    fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
+        let mut map = OrdMap::new();
+        map.extend(entries);
+        map
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> Extend<(K, V)> for OrdMap<K, V> {
+    fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
+        for (key, value) in entries {
+            self.insert(key, value);
+        }
+    }
+}
+
+impl<'a, K, V> IntoIterator for &'a OrdMap<K, V> {
+    type Item = (&'a K, &'a V);
+    type IntoIter = Box<dyn Iterator<Item = Self::Item> + 'a>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        Box::new(self.iter())
+    }
+}
+
+impl<K: PartialEq, V: PartialEq> PartialEq for OrdMap<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.len == other.len && (self.ptr_eq(other) || self.iter().eq(other.iter()))
+    }
+}
+
+impl<K: Eq, V: Eq> Eq for OrdMap<K, V> {}
+
+impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for OrdMap<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
