@@ -10,6 +10,7 @@ mod menus;
 mod notice;
 mod parts;
 mod plane;
+mod requests;
 mod summary;
 mod top_bar;
 mod welcome;
