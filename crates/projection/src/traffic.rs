@@ -54,8 +54,8 @@ impl Follower {
                     let places = places.get_or_insert_with(|| Places::of(cluster));
                     traffic.packets.extend(self.packet(cluster, places, record));
                 }
-                What::Probe { pod, probe, outcome, .. } => {
-                    traffic.probes.extend(probe_row(cluster, pod, probe, outcome));
+                What::Probe { pod, probe, success, .. } => {
+                    traffic.probes.extend(probe_row(cluster, pod, probe, *success));
                 }
                 _ => {}
             }
@@ -109,16 +109,16 @@ fn sort(kind: &str) -> PacketSort {
     }
 }
 
-fn probe_row(cluster: &Cluster, pod: &str, probe: &str, outcome: &str) -> Option<ProbeRow> {
-    let (namespace, name) = pod.split_once("/").filter(|_| outcome != "unknown")?;
+fn probe_row(cluster: &Cluster, pod: &str, probe: &str, success: bool) -> Option<ProbeRow> {
+    let (namespace, name) = pod.split_once('/')?;
     let pods = cluster.snapshot(KindId::POD);
     let pod = pods.get(&Key::new(namespace, name))?.uid().to_string();
     let kind = match probe {
-        "startup" => 0,
-        "readiness" => 1,
+        "Startup" => 0,
+        "Readiness" => 1,
         _ => 2,
     };
-    Some(ProbeRow { pod, kind, success: outcome == "success" })
+    Some(ProbeRow { pod, kind, success })
 }
 
 /// Who has which address.
