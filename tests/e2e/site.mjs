@@ -71,7 +71,7 @@ export async function select(page, name) {
   await eventually(() => page.getByTestId("inspector-name").innerText(), name);
 }
 
-/** The numbers that the map shows: nodes, pods, ready pods, pods in the tray. */
+/** The numbers that the map shows: nodes; pods that are not the system's, ready ones, waiting ones. */
 export async function map(page) {
   return page.getByTestId("map").evaluate(({ dataset }) => ({
     nodes: Number(dataset.nodes),

@@ -234,10 +234,11 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Counts a table.
-    pub fn of(pods: &Rows<PodRow>) -> Counts {
-        let mut counts = Counts { total: pods.len(), ..Counts::default() };
-        for pod in pods.values() {
+    /// Counts pods.
+    pub fn of<'a>(pods: impl Iterator<Item = &'a Rc<PodRow>>) -> Counts {
+        let mut counts = Counts::default();
+        for pod in pods {
+            counts.total += 1;
             match pod.state {
                 PodState::Unscheduled => counts.unscheduled += 1,
                 PodState::Ready => counts.ready += 1,
@@ -250,6 +251,12 @@ impl Counts {
         }
         counts
     }
+}
+
+/// Whether a pod is the cluster's own: its namespace is one of those that Kubernetes keeps for
+/// itself. Upstream: names that begin with `kube-` are reserved for Kubernetes' namespaces.
+pub fn is_of_the_system(pod: &PodRow) -> bool {
+    pod.namespace.starts_with("kube-")
 }
 
 /// The reference of a pod's row.
@@ -285,11 +292,11 @@ mod tests {
         row.state = PodState::Ready;
         world.apply(batch(2, vec![Delta::Pod(Box::new(row))])).unwrap();
         assert_eq!(
-            Counts::of(&world.tables.pods),
+            Counts::of(world.tables.pods.values()),
             Counts { total: 1, ready: 1, ..Counts::default() }
         );
         world.apply(batch(3, vec![Delta::PodRemoved("a".into())])).unwrap();
-        assert_eq!(Counts::of(&world.tables.pods).total, 0);
+        assert_eq!(Counts::of(world.tables.pods.values()).total, 0);
     }
 
     #[test]

@@ -22,12 +22,14 @@ use super::welcome::{Progress, boot_screen, welcome};
 use super::{Intent, Sheet};
 use crate::browser;
 use crate::files;
-use crate::model::{Counts, Journal, Origin, World};
+use crate::model::{Counts, Journal, Origin, World, is_of_the_system};
 use crate::strings::{Language, Strings, fill};
 use crate::worker::{Bridge, FromWorker};
 
 const SEED: u64 = 1;
 const NODES: u32 = 3;
+/// How fast virtual time runs until the cluster is up: nobody waits half a minute for that.
+const BOOT_SPEED: f64 = 60.0;
 /// How long 'run until quiet' goes on at most: a virtual hour.
 const QUIET_BOUND_MS: i64 = 3_600_000;
 /// A longer text is not kept over a reload: writing it at every keystroke would be felt.
@@ -264,12 +266,12 @@ impl App {
     }
 
     fn map_part(&self, strings: &'static Strings, send: &Callback<Intent>) -> Html {
-        let counts = Counts::of(&self.world.tables.pods);
+        let counts = Counts::of(self.world.tables.pods.values());
         let progress = Progress::of(&self.world);
         let nodes = self.world.tables.nodes.len();
         let values = [("nodes", nodes), ("ready", counts.ready), ("pods", counts.total)];
         let mut pods = self.world.tables.pods.values();
-        let empty = !pods.any(|pod| !pod.namespace.starts_with("kube-"));
+        let empty = pods.all(|pod| is_of_the_system(pod));
         html! {
             <main class="center" aria-label={strings.map_label}>
                 { control_plane(&self.world.tables.components, strings, send) }
@@ -341,7 +343,7 @@ impl App {
 
     fn boot(&mut self) {
         self.say(Command::Boot { seed: self.seed, nodes: self.nodes }, Origin::Button);
-        self.say(Command::SetSpeed(self.speed), Origin::Button);
+        self.say(Command::SetSpeed(BOOT_SPEED), Origin::Button);
         self.playing = true;
         self.say(Command::Play, Origin::Button);
         (self.detail, self.selected, self.result) = (None, None, None);
@@ -387,6 +389,7 @@ impl App {
                 self.playing = self.world.pace.running;
                 if !self.settled && Progress::of(&self.world).complete() {
                     self.settled = true;
+                    self.say(Command::SetSpeed(self.speed), Origin::Button);
                     browser::announce("settled");
                 }
             }
@@ -483,7 +486,9 @@ impl App {
             }
             Intent::Speed(speed) => {
                 self.speed = speed;
-                self.say(Command::SetSpeed(speed), Origin::Button);
+                if self.settled {
+                    self.say(Command::SetSpeed(speed), Origin::Button);
+                }
             }
             Intent::Boot { seed, nodes } => {
                 (self.seed, self.nodes) = (seed, nodes);

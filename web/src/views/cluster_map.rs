@@ -18,7 +18,7 @@ use crate::format;
 use crate::map::paint::{self, Brush, Outlines};
 use crate::map::palette::Palette;
 use crate::map::{Direction, Motion, Point, Rect, Scene, Target, Viewport, step};
-use crate::model::{Table, Traffic, node_ref, pod_ref, service_ref};
+use crate::model::{Counts, Table, Traffic, is_of_the_system, node_ref, pod_ref, service_ref};
 use crate::strings::{Language, Strings};
 
 /// Properties of [`ClusterMap`].
@@ -188,7 +188,10 @@ impl Component for ClusterMap {
 
     fn view(&self, context: &Context<Self>) -> Html {
         let strings = context.props().language.strings();
-        let counts = crate::model::Counts::of(&context.props().pods);
+        let counts = {
+            let own = context.props().pods.values().filter(|pod| !is_of_the_system(pod));
+            Counts::of(own)
+        };
         html! {
             <>
             <div class="map" data-testid="map"

@@ -8,7 +8,7 @@ use super::Intent;
 use super::menus::Example;
 use super::parts::{Icon, say};
 use crate::browser;
-use crate::model::World;
+use crate::model::{Counts, World};
 use crate::strings::{Language, Strings};
 
 /// How far the cluster has come up.
@@ -22,9 +22,18 @@ pub struct Progress {
     pub registered: usize,
     /// Nodes that are ready.
     pub ready: usize,
-    /// Nodes that will be.
+    /// Nodes that will be, at least.
     pub wanted: usize,
+    /// Pods of the system.
+    pub pods: usize,
+    /// Those of them that are ready.
+    pub ready_pods: usize,
+    /// Whether this has taken so long that it may never be complete.
+    pub late: bool,
 }
+
+/// After this much virtual time the cluster is shown as it is.
+const LATE_MS: i64 = 90_000;
 
 impl Progress {
     /// Of a cluster.
@@ -37,27 +46,33 @@ impl Progress {
             registered: nodes.len(),
             ready: ready.count(),
             wanted: world.booted.as_ref().map_or(0, |booted| booted.nodes as usize),
+            pods: world.tables.pods.len(),
+            ready_pods: Counts::of(world.tables.pods.values()).ready,
+            late: world.elapsed_ms() > LATE_MS,
         }
     }
 
     /// Whether all is there.
     pub fn complete(&self) -> bool {
-        self.booted && self.ready >= self.wanted
+        let nodes = self.ready >= self.wanted && self.ready == self.registered;
+        self.booted && (self.late || (nodes && self.ready_pods == self.pods))
     }
 }
 
 /// The control plane coming up.
 pub fn boot_screen(now: &Progress, strings: &'static Strings) -> Html {
-    let count = |part: usize| match now.wanted {
+    let nodes = now.wanted.max(now.registered);
+    let count = |part: usize, whole: usize| match whole {
         0 => String::new(),
-        wanted => format!("{} / {wanted}", part.min(wanted)),
+        whole => format!("{part} / {whole}"),
     };
-    let enough = |part: usize| now.booted && part >= now.wanted;
+    let enough = |part: usize| now.booted && part >= nodes;
     let stages = [
         (strings.boot_engine, now.booted, String::new()),
         (strings.boot_server, now.serving, String::new()),
-        (strings.boot_registered, enough(now.registered), count(now.registered)),
-        (strings.boot_ready, enough(now.ready), count(now.ready)),
+        (strings.boot_registered, enough(now.registered), count(now.registered, nodes)),
+        (strings.boot_ready, enough(now.ready), count(now.ready, nodes)),
+        (strings.boot_pods, now.complete(), count(now.ready_pods, now.pods)),
     ];
     let row = |(label, done, count): (&'static str, bool, String)| {
         html! {
