@@ -8,7 +8,7 @@ use kubectl::{Action, DocumentResult};
 use serde::{Deserialize, Serialize};
 use trace::What;
 
-use crate::Cluster;
+use crate::{Cluster, TrafficSource};
 
 /// What can be asked of the cluster.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,6 +68,22 @@ pub enum Command {
         /// The component.
         name: String,
     },
+    /// Sends HTTP requests at a rate, until it is stopped.
+    Traffic {
+        /// Its name.
+        name: String,
+        /// Where the requests come from.
+        from: TrafficSource,
+        /// Where they go.
+        url: String,
+        /// How many in a second.
+        rate_per_second: u32,
+    },
+    /// Ends what sends requests.
+    StopTraffic {
+        /// Its name.
+        name: String,
+    },
 }
 
 /// What became of a command.
@@ -103,6 +119,17 @@ impl Cluster {
             Command::RecoverNode { name } => self.fault(&name, true),
             Command::StopComponent { name } => self.process(&name, false),
             Command::StartComponent { name } => self.process(&name, true),
+            Command::Traffic { name, from, url, rate_per_second } => {
+                let started = self.start_traffic(&name, (from, url, rate_per_second));
+                started.err().map(|why| DocumentResult::refused(name, why)).into_iter().collect()
+            }
+            Command::StopTraffic { name } => {
+                let missing = (!self.stop_traffic(&name)).then(|| {
+                    let words = format!("there is no traffic {name:?}");
+                    DocumentResult::refused(name, Status::bad_request(words))
+                });
+                missing.into_iter().collect()
+            }
         };
         self.after_command();
         Outcome { results }

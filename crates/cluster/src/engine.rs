@@ -1,21 +1,25 @@
 //! The event loop: one queue, one event at a time, in virtual time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use api::openapi::api::core::v1::Pod;
 use api::{Key, KindId};
 use apiserver::{ApiServer, Snapshot, WatchId};
 use client::{Component, Context};
 use controllers::ControllerManager;
 use kubelet::Kubelet;
 use network::Frame;
+use runtime::Process;
 use scheduler::Scheduler;
 use sim::{
     Clock, Digest, Digestible, Duration, EventQueue, Fingerprint, Scheduled, Stream, Streams, Time,
 };
 use trace::Trace;
 
+use crate::outside::Outside;
 use crate::quiet::Quiet;
+use crate::traffic::Running;
 use crate::underlay::{Underlay, digest_frame};
 use crate::{Command, LoggedCommand, Options, Session, addons, bootstrap};
 
@@ -65,6 +69,20 @@ impl Digestible for Event {
     }
 }
 
+/// What a component is woken with, borrowing nothing of the cluster but what it needs.
+macro_rules! context {
+    ($cluster:ident, $owner:expr) => {
+        Context {
+            now: $cluster.now,
+            clock: $cluster.clock,
+            owner: $owner,
+            server: &mut $cluster.server,
+            streams: &mut $cluster.streams,
+            trace: &mut $cluster.trace,
+        }
+    };
+}
+
 /// Why a component is woken.
 enum Waking {
     /// It asked to be.
@@ -106,6 +124,9 @@ pub struct Cluster {
     /// Components whose processes do not run.
     pub(crate) stopped: BTreeSet<u32>,
     kubelets: Vec<Arc<Kubelet>>,
+    pub(crate) outside: Outside,
+    /// Who sends traffic, by name.
+    pub(crate) generators: BTreeMap<String, Running>,
     underlay: Underlay,
     quiet: Quiet,
     /// What changed since a host last asked; kept only while a host follows.
@@ -123,13 +144,15 @@ impl Cluster {
         let kubelet = |spec| Arc::new(Kubelet::new(spec, images::catalogue()));
         let kubelets: Vec<Arc<Kubelet>> = specs.into_iter().map(kubelet).collect();
         let kubeadm = FIRST_KUBELET + u32::try_from(kubelets.len()).unwrap_or(u32::MAX >> 1);
-        let owners = kubeadm as usize + 1;
+        let owners = kubeadm as usize + 2;
+        let outside = Outside::new();
         // A component runs when its container does.
         let stopped = match options.control_plane {
             true => BTreeSet::from([CONTROLLER_MANAGER, SCHEDULER]),
             false => BTreeSet::from([kubeadm]),
         };
         let machines = (FIRST_KUBELET..).zip(kubelets.iter().map(|kubelet| kubelet.mac_address()));
+        let machines = machines.chain([(kubeadm + 1, outside.mac_address())]);
         let underlay = Underlay::new(seed, machines);
         let lags = (0..owners).map(|owner| Stream::new(seed, &format!("watch/{owner}"))).collect();
         let mut cluster = Cluster {
@@ -148,6 +171,8 @@ impl Cluster {
             kubeadm,
             stopped,
             kubelets,
+            outside,
+            generators: BTreeMap::new(),
             underlay,
             quiet: Quiet::default(),
             changed: None,
@@ -158,6 +183,7 @@ impl Cluster {
         if cluster.session.options.control_plane {
             addons::apply(&mut cluster.host_context());
         }
+        cluster.with_outside(|outside, cx| outside.begin(cx));
         cluster.after_command();
         let stopped = cluster.stopped.clone();
         for owner in (0..).take(owners).filter(|owner| !stopped.contains(owner)) {
@@ -320,6 +346,8 @@ impl Cluster {
             kubelet.digest(&mut digest);
         }
         digest.add(&self.underlay);
+        digest.add(&self.outside);
+        digest.add(&self.generators);
         digest.finish()
     }
 
@@ -366,6 +394,15 @@ impl Cluster {
             owner if owner == self.kubeadm => {
                 (!bootstrap::mark_control_plane(&mut cx)).then_some(self.now + KUBEADM_RETRY)
             }
+            owner if owner == self.kubeadm + 1 => {
+                match waking {
+                    Waking::Frame(frame) => self.outside.receive(frame, &mut cx),
+                    Waking::Timer | Waking::Watch => self.outside.advance(&mut cx),
+                }
+                let sent = self.outside.take_outgoing();
+                self.transmit(sent);
+                self.outside.next_wake(self.now)
+            }
             _ => {
                 let index = (owner - FIRST_KUBELET) as usize;
                 let Some(kubelet) = self.kubelets.get_mut(index) else { return };
@@ -386,6 +423,68 @@ impl Cluster {
         };
         let next = next.map(|next| next.max(self.now + SHORTEST_SLEEP));
         self.set_wake(owner, next);
+    }
+
+    /// Does something on the machine outside.
+    fn with_outside<R>(&mut self, act: impl FnOnce(&mut Outside, &mut Context<'_>) -> R) -> R {
+        let owner = self.kubeadm + 1;
+        let mut cx = context!(self, owner);
+        let result = act(&mut self.outside, &mut cx);
+        let sent = self.outside.take_outgoing();
+        self.transmit(sent);
+        let next = self.outside.next_wake(self.now);
+        self.set_wake(owner, next.map(|next| next.max(self.now + SHORTEST_SLEEP)));
+        result
+    }
+
+    /// Does something on a node.
+    fn with_kubelet<R>(
+        &mut self,
+        index: usize,
+        act: impl FnOnce(&mut Kubelet, &mut Context<'_>) -> R,
+    ) -> Option<R> {
+        let owner = FIRST_KUBELET + u32::try_from(index).ok()?;
+        let mut cx = context!(self, owner);
+        let kubelet = Arc::make_mut(self.kubelets.get_mut(index)?);
+        let result = act(kubelet, &mut cx);
+        let sent = kubelet.take_outgoing();
+        let next = kubelet.next_wake();
+        self.transmit(sent);
+        self.set_wake(owner, next.map(|next| next.max(self.now + SHORTEST_SLEEP)));
+        Some(result)
+    }
+
+    /// The kubelet at that place.
+    pub(crate) fn kubelet(&self, index: usize) -> Option<&Kubelet> {
+        self.kubelets.get(index).map(|kubelet| &**kubelet)
+    }
+
+    /// Starts a program on the machine outside; the number it goes by.
+    pub(crate) fn start_outside(&mut self, process: Box<dyn Process>) -> u64 {
+        self.with_outside(|outside, cx| outside.start(process, cx))
+    }
+
+    /// Ends a program on the machine outside.
+    pub(crate) fn stop_outside(&mut self, process: u64) {
+        self.with_outside(|outside, cx| outside.stop(process, cx.now));
+    }
+
+    /// Starts a program beside a pod's containers; the node's place and the number it goes by.
+    pub(crate) fn start_guest(
+        &mut self,
+        pod: &Key,
+        process: Box<dyn Process>,
+    ) -> Option<(usize, u64)> {
+        let pods = self.server.snapshot(KindId::POD);
+        let node = pods.get(pod)?.get::<Pod>()?.spec.as_ref()?.node_name.clone()?;
+        let index = self.kubelets.iter().position(|kubelet| kubelet.node_name() == node)?;
+        let started = self.with_kubelet(index, |kubelet, cx| kubelet.start_guest(pod, process, cx));
+        Some((index, started??))
+    }
+
+    /// Ends such a program.
+    pub(crate) fn stop_guest(&mut self, index: usize, process: u64) {
+        self.with_kubelet(index, |kubelet, cx| kubelet.stop_guest(process, cx));
     }
 
     /// Puts frames on the cable.

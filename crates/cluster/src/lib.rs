@@ -10,15 +10,19 @@ mod bootstrap;
 mod command;
 mod control_plane;
 mod engine;
+mod generator;
 mod options;
+mod outside;
 mod quiet;
 mod session;
+mod traffic;
 mod underlay;
 
 pub use command::{Command, Outcome};
 pub use engine::{Cluster, Ran};
 pub use options::{NodeOptions, Options};
 pub use session::{ENGINE_VERSION, FORMAT_VERSION, LoggedCommand, Session, SessionError};
+pub use traffic::{TrafficReport, TrafficSource};
 
 /// The version of Kubernetes that the cluster behaves as.
 pub const KUBERNETES_VERSION: &str = "v1.37.0";

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use api::openapi::api::core::v1::{Container, HTTPGetAction};
 use client::Context;
 use network::{NamespaceId, Owner, SocketEvent, SocketId, Sockets};
-use runtime::{ContainerLog, Environment, OutputStream, ProcessEvent};
+use runtime::{ContainerLog, Environment, OutputStream, Process, ProcessEvent};
 use sim::{Digest, Digestible, Duration, Time};
 
 use crate::actions;
@@ -18,6 +18,9 @@ use crate::node::Node;
 use crate::pod_worker::PodWorker;
 use crate::prober::ProbeKind;
 use crate::task::{Room, Task};
+
+/// How long a program may run that somebody has brought: longer than anybody looks.
+const GUEST_LIMIT: Duration = Duration::from_secs(1 << 32);
 
 /// What for something is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub(crate) enum Purpose {
     PostStart,
     /// The hook that comes before its end.
     PreStop,
+    /// A program that somebody has brought, which runs until it is ended.
+    Guest,
 }
 
 /// How it ended.
@@ -170,7 +175,7 @@ impl PodWorker {
                 let container = self.container(place).ok_or(Finding::Error(String::new()))?;
                 let agent = match purpose {
                     Purpose::Probe(_) => "probe",
-                    Purpose::PostStart | Purpose::PreStop => "lifecycle",
+                    Purpose::PostStart | Purpose::PreStop | Purpose::Guest => "lifecycle",
                 };
                 Dial::http(container, action, &own, agent).map_err(Finding::Error)?
             }
@@ -203,6 +208,46 @@ impl PodWorker {
         let task = Task::new(process, &self.uid, &mut node.world(cx, &mut self.volumes));
         let environment = Arc::new(environment);
         Ok(What::Command(Box::new(Command { task, environment, log: ContainerLog::new() })))
+    }
+
+    /// Starts a program beside the first container that runs; the number it goes by.
+    pub(crate) fn begin_guest(
+        &mut self,
+        node: &mut Node,
+        cx: &mut Context<'_>,
+        process: Box<dyn Process>,
+    ) -> Option<Owner> {
+        let place = (0..self.containers.len()).rev().find(|place| self.runs(*place))?;
+        let environment = self.containers.get(place)?.current.as_ref()?.environment.clone();
+        let task = Task::new(process, &self.uid, &mut node.world(cx, &mut self.volumes));
+        let owner = task.owner;
+        let command = Command { task, environment, log: ContainerLog::new() };
+        let (deadline, limit) = (cx.now + GUEST_LIMIT, GUEST_LIMIT);
+        let what = What::Command(Box::new(command));
+        let purpose = Purpose::Guest;
+        let mut activity = Activity { owner, place, purpose, deadline, limit, what };
+        match self.run(node, cx, &mut activity, ProcessEvent::Started) {
+            None => self.activities.push(activity),
+            Some(_) => self.end_activity(node, cx, activity),
+        }
+        Some(owner)
+    }
+
+    /// Ends a program that was brought.
+    pub(crate) fn end_guest(&mut self, node: &mut Node, cx: &mut Context<'_>, owner: Owner) {
+        if let Some(at) = self.activities.iter().position(|activity| activity.owner == owner) {
+            let activity = self.activities.remove(at);
+            self.end_activity(node, cx, activity);
+        }
+    }
+
+    /// What a program has counted that was brought.
+    pub(crate) fn guest_counters(&self, owner: Owner) -> Option<Vec<(&'static str, u64)>> {
+        let activity = self.activities.iter().find(|activity| activity.owner == owner)?;
+        match &activity.what {
+            What::Command(command) => Some(command.task.counters()),
+            What::Dial(_) => None,
+        }
     }
 
     /// Tells a command what happened.
@@ -327,7 +372,7 @@ impl PodWorker {
     ) {
         let meets = |activity: &Activity| match activity.purpose {
             Purpose::Probe(kind) => which(activity.place, kind),
-            Purpose::PostStart | Purpose::PreStop => false,
+            Purpose::PostStart | Purpose::PreStop | Purpose::Guest => false,
         };
         while let Some(at) = self.activities.iter().position(meets) {
             let activity = self.activities.remove(at);
@@ -359,6 +404,7 @@ impl PodWorker {
             Purpose::Probe(kind) => self.finish_probe(node, cx, (place, kind), finding),
             Purpose::PostStart => self.finish_post_start(cx.now, place, finding),
             Purpose::PreStop => self.finish_pre_stop(node, cx, place, &finding),
+            Purpose::Guest => {}
         }
     }
 
@@ -395,6 +441,7 @@ impl Digestible for Activity {
             Purpose::Probe(kind) => kind as u64,
             Purpose::PostStart => 10,
             Purpose::PreStop => 11,
+            Purpose::Guest => 12,
         });
         digest.add(&self.deadline);
         match &self.what {

@@ -8,8 +8,8 @@ use api::Key;
 use api::openapi::api::core::v1::{Node as NodeObject, Pod};
 use apiserver::{Identity, WatchSelector};
 use client::{Change, Component, Context, Informer};
-use network::{Frame, MacAddress, Ready};
-use runtime::{ContainerLog, ImageCatalogue, ProcessEvent};
+use network::{Frame, MacAddress, Owner, Ready};
+use runtime::{ContainerLog, ImageCatalogue, Process, ProcessEvent};
 use sim::{Digest, Duration, OrdMap, Time};
 
 use crate::admission::{self, NodeView};
@@ -194,6 +194,37 @@ impl Kubelet {
             let _gone = cx.api::<Pod>(&identity, &key.namespace).delete(&key.name, options);
         }
         self.sync_static_pods(cx);
+    }
+
+    /// Starts a program in the namespaces of a pod, beside its containers; the number it goes
+    /// by. It ends with the container beside which it runs.
+    pub fn start_guest(
+        &mut self,
+        key: &Key,
+        process: Box<dyn Process>,
+        cx: &mut Context<'_>,
+    ) -> Option<u64> {
+        let runs = |worker: &&Arc<PodWorker>| worker.key == *key && worker.any_running();
+        let uid = self.workers.values().find(runs)?.uid.clone();
+        let owner = self.with(&uid, |worker, node| worker.begin_guest(node, cx, process))??;
+        self.next_wake = self.compute_next_wake(cx.now);
+        Some(owner.0)
+    }
+
+    /// Ends a program that was started beside a pod's containers.
+    pub fn stop_guest(&mut self, process: u64, cx: &mut Context<'_>) {
+        let owner = Owner(process);
+        if let Some(uid) = self.node.owners.pod(owner) {
+            self.with(&uid, |worker, node| worker.end_guest(node, cx, owner));
+            self.next_wake = self.compute_next_wake(cx.now);
+        }
+    }
+
+    /// What such a program has counted; `None` when it does not run any more.
+    #[must_use]
+    pub fn guest_counters(&self, process: u64) -> Option<Vec<(&'static str, u64)>> {
+        let uid = self.node.owners.pod(Owner(process))?;
+        self.workers.get(&uid)?.guest_counters(Owner(process))
     }
 
     /// The components of the control plane that run on the machine.

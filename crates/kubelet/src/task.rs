@@ -94,6 +94,11 @@ impl Task {
         }
     }
 
+    /// What it has counted.
+    pub(crate) fn counters(&self) -> Vec<(&'static str, u64)> {
+        self.process.counters()
+    }
+
     /// Whether the instant has come that it waits for; it waits no longer then.
     pub(crate) fn take_timer(&mut self, now: Time) -> bool {
         self.timer.take_if(|time| *time <= now).is_some()

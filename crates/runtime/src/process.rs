@@ -25,6 +25,11 @@ pub trait Process: fmt::Debug + Send + Sync {
         None
     }
 
+    /// What it has counted, for whoever looks at it; nothing in the cluster goes by it.
+    fn counters(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
     /// The process is gone, whatever ended it: its connections to the API server end with it. It
     /// closes its watches and can do nothing else.
     fn disconnect(&mut self, cx: &mut Context<'_>) {
