@@ -224,3 +224,45 @@ spec:
     assert!(log.contains("wget: bad address 'hello'"), "{log}");
     assert!(log.contains("Hello, world!"), "{log}");
 }
+
+/// A web server that says for a while that it is ready, and then no longer.
+const TIRED: &str = "apiVersion: v1
+kind: Pod
+metadata: {name: tired, labels: {app: tired}}
+spec:
+  containers:
+  - name: main
+    image: nginx:1.28
+    command: [sh, -c, 'touch /tmp/ready; (sleep 40; rm /tmp/ready) & exec nginx -g \"daemon off;\"']
+    ports: [{containerPort: 80}]
+    readinessProbe:
+      exec: {command: [cat, /tmp/ready]}
+      periodSeconds: 2
+      failureThreshold: 1
+---
+apiVersion: v1
+kind: Service
+metadata: {name: hello}
+spec:
+  selector: {app: tired}
+  ports: [{port: 80}]
+";
+
+#[test]
+fn traffic_stops_where_readiness_fails_and_the_pod_lives_on() {
+    let mut cluster = booted();
+    apply(&mut cluster, TIRED);
+    until_ready(&mut cluster, 30);
+    apply(&mut cluster, ASKING);
+    cluster.run(Duration::from_secs(10));
+    let before = log(&cluster, "default", "asking");
+    assert!(before.contains("Welcome to nginx!") && !before.contains("LOST"), "{before}");
+    cluster.run(Duration::from_secs(60));
+    let tired = pods(&cluster).into_iter().find(|pod| !is_pod_ready(pod)).expect("it is not ready");
+    let statuses = tired.status.and_then(|status| status.container_statuses).unwrap_or_default();
+    assert!(statuses.iter().all(|status| status.restart_count == 0), "nobody restarts it");
+    let asked = log(&cluster, "default", "asking");
+    let last: Vec<&str> = asked.lines().rev().take(10).collect();
+    assert!(last.contains(&"LOST") && !last.iter().any(|line| line.contains("nginx")), "{last:?}");
+    assert!(last.iter().any(|line| line.ends_with("Connection refused")), "{last:?}");
+}
