@@ -108,6 +108,9 @@ fn read_file(files: &Files, path: &str, includes: &mut usize) -> Result<Vec<Dire
     Ok(directives)
 }
 
+/// What stands for the end of a file among its words.
+const END: &str = "\0";
+
 /// Words with the line that they stand in; `;`, `{` and `}` are words of their own.
 fn tokens(text: &str) -> Vec<(String, usize)> {
     let mut tokens = Vec::new();
@@ -123,17 +126,17 @@ fn tokens(text: &str) -> Vec<(String, usize)> {
         match (quote, letter) {
             (Some(open), letter) if letter == open => quote = None,
             (_, '\\') => word.get_or_insert_default().push_str(&escaped(letters.next())),
+            (_, '{') if word.as_ref().is_some_and(|word| word.ends_with('$')) => {
+                // A variable: `${name}`.
+                let name: String = letters.by_ref().take_while(|letter| *letter != '}').collect();
+                word.get_or_insert_default().push_str(&name);
+            }
             (Some(_), letter) => word.get_or_insert_default().push(letter),
             (None, '"' | '\'') if word.is_none() => {
                 quote = Some(letter);
                 word = Some(String::new());
             }
             (None, '#') if word.is_none() => comment = true,
-            (None, '{') if word.as_ref().is_some_and(|word| word.ends_with('$')) => {
-                // A variable: `${name}`.
-                let name: String = letters.by_ref().take_while(|letter| *letter != '}').collect();
-                word.get_or_insert_default().push_str(&name);
-            }
             (None, ';' | '{' | '}') => {
                 tokens.extend(word.take().map(|word| (word, line)));
                 tokens.push((format!("\0{letter}"), line));
@@ -145,6 +148,7 @@ fn tokens(text: &str) -> Vec<(String, usize)> {
         }
     }
     tokens.extend(word.map(|word| (word, line)));
+    tokens.push((END.to_string(), line));
     tokens
 }
 
@@ -170,6 +174,11 @@ fn block(
         *rest = after;
         let place = format!("{path}:{line}");
         match token.as_str() {
+            END if depth == 0 && current.words.is_empty() => break,
+            END => {
+                let what = if current.words.is_empty() { "\"}\"" } else { "\";\" or \"}\"" };
+                return Err(format!("unexpected end of file, expecting {what} in {place}"));
+            }
             "\0;" if current.words.is_empty() => {
                 return Err(format!("unexpected \";\" in {place}"));
             }
@@ -193,11 +202,6 @@ fn block(
                 current.place = place;
             }
         }
-    }
-    if depth > 0 || !current.words.is_empty() {
-        let what = if current.words.is_empty() { "\"}\"" } else { "\";\" or \"}\"" };
-        let line = current.place.rsplit(':').next().unwrap_or("1");
-        return Err(format!("unexpected end of file, expecting {what} in {path}:{line}"));
     }
     Ok(directives)
 }

@@ -7,6 +7,8 @@ use runtime::{Environment, Flow, Io, Process, ProcessEvent, Signal};
 use sim::{Digest, Duration};
 
 mod config;
+#[cfg(test)]
+mod tests;
 
 use config::{Config, Location, Match, Site};
 
