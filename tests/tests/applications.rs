@@ -89,6 +89,11 @@ fn shop(text: &str) {
     assert!(last.contains(" 0(0%)"), "{last}\n{}", log(&cluster, "default", "frontend"));
     let requests = last.split_whitespace().nth(1).and_then(|count| count.parse::<u32>().ok());
     assert!(requests > Some(60), "{last}");
+    // A copy goes the same way, however it is driven.
+    let mut copy = cluster.clone();
+    cluster.run(Duration::from_secs(10));
+    (0..10).for_each(|_| copy.run(Duration::from_secs(1)));
+    assert_eq!(cluster.state_hash(), copy.state_hash());
 }
 
 #[test]
