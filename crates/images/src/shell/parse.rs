@@ -1,7 +1,7 @@
 //! From the text of a script to the operations of the shell.
 //!
 //! It takes simple commands with assignments and redirections, lists with `;`, `&`, `&&` and
-//! `||`, pipelines, `if`, `while`, `until`, `for`, groups and subshells, quotes, variables,
+//! `||`, pipelines, `if`, `case`, `while`, `until`, `for`, groups and subshells, quotes, variables,
 //! command substitution and arithmetic. What it does not take is a syntax error, as in a shell.
 
 use std::sync::Arc;
@@ -48,6 +48,8 @@ pub(crate) enum Op {
     ForBegin(Arc<Vec<Word>>),
     /// Take the next word into the variable, or go on elsewhere.
     ForNext(String, usize),
+    /// Go on elsewhere unless the word fits one of the patterns.
+    Case(Arc<(Word, Vec<Word>)>, usize),
     /// Begin a subshell that ends at the place given.
     SubshellBegin(usize),
     /// End a subshell.
@@ -206,7 +208,8 @@ impl Parser {
         }
         loop {
             self.skip_lines();
-            let at_end = matches!(self.peek(), None | Some(')'));
+            // After lines are skipped, a semicolon can only be the first of two.
+            let at_end = matches!(self.peek(), None | Some(')' | ';'));
             if at_end || ENDS.contains(&self.keyword().as_str()) {
                 break;
             }
@@ -295,7 +298,8 @@ impl Parser {
                 self.expect("}")
             }
             "" if self.peek() == Some('(') => self.subshell(),
-            "case" | "function" => Err(format!("syntax error: \"{keyword}\" is not supported")),
+            "case" => self.case(),
+            "function" => Err(format!("syntax error: \"{keyword}\" is not supported")),
             _ => self.simple(),
         }
     }
@@ -342,6 +346,46 @@ impl Parser {
             self.patch(place, Op::Jump(end));
         }
         self.expect("fi")
+    }
+
+    /// `case WORD in PATTERN | PATTERN) LIST ;; … esac`
+    fn case(&mut self) -> Result<(), String> {
+        self.at += 4;
+        self.skip_blanks();
+        let word = self.word()?;
+        self.expect("in")?;
+        let mut ends = Vec::new();
+        loop {
+            self.skip_lines();
+            if self.keyword() == "esac" {
+                break;
+            }
+            self.take('(');
+            let mut patterns = Vec::new();
+            loop {
+                self.skip_blanks();
+                patterns.push(self.word()?);
+                self.skip_blanks();
+                if !self.take('|') {
+                    break;
+                }
+            }
+            if !self.take(')') {
+                return Err(self.unexpected());
+            }
+            let test = self.emit(Op::Nop);
+            self.list()?;
+            ends.push(self.emit(Op::Nop));
+            let next = self.ops.len();
+            self.patch(test, Op::Case(Arc::new((word.clone(), patterns)), next));
+            if !self.take_both(';') {
+                break;
+            }
+        }
+        self.expect("esac")?;
+        let end = self.ops.len();
+        ends.into_iter().for_each(|place| self.patch(place, Op::Jump(end)));
+        Ok(())
     }
 
     fn while_loop(&mut self, until: bool) -> Result<(), String> {

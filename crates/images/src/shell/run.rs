@@ -62,6 +62,17 @@ impl Shell {
             }
             Op::PipeLast => self.input = self.captures.pop(),
             Op::PipeEnd => self.input = None,
+            Op::Case(case, next) => {
+                let text = self.expand_text(&case.0, io);
+                let mut found = false;
+                for pattern in &case.1 {
+                    found = found || fits(&self.expand_text(pattern, io), &text);
+                }
+                if !self.captures_wait() {
+                    self.status = 0;
+                    self.jump(*next, !found);
+                }
+            }
             Op::ForBegin(words) => {
                 let mut words = self.expand_words(words, io);
                 if !self.captures_wait() {
@@ -384,6 +395,35 @@ impl Shell {
             }
         }
     }
+}
+
+/// Whether a text fits a pattern with `*` and `?`.
+fn fits(pattern: &str, text: &str) -> bool {
+    let (pattern, text): (Vec<char>, Vec<char>) =
+        (pattern.chars().collect(), text.chars().collect());
+    let (mut at, mut place) = (0, 0);
+    // The last star, and how far the text was when it was met.
+    let mut star: Option<(usize, usize)> = None;
+    while place < text.len() {
+        match pattern.get(at) {
+            Some('*') => {
+                star = Some((at, place));
+                at += 1;
+            }
+            Some(letter) if *letter == '?' || *letter == text[place] => {
+                at += 1;
+                place += 1;
+            }
+            _ => match star {
+                Some((back, from)) => {
+                    star = Some((back, from + 1));
+                    (at, place) = (back + 1, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(|letter| *letter == '*')
 }
 
 /// Where output goes that is not redirected.
