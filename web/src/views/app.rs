@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use gloo::events::{EventListener, EventListenerOptions, EventListenerPhase};
-use protocol::{Command, CommandResult, Detail, Message, ObjectRef};
+use protocol::{Command, CommandResult, Detail, Message, ObjectRef, PodRow};
 use wasm_bindgen::JsCast;
 use web_sys::DragEvent;
 use yew::prelude::*;
@@ -72,6 +72,7 @@ pub struct App {
     theme: u32,
     sheet: Option<Sheet>,
     dragged: bool,
+    system: bool,
     speed: f64,
     playing: bool,
     seed: u64,
@@ -107,6 +108,7 @@ impl Component for App {
             theme: 0,
             sheet: None,
             dragged: false,
+            system: browser::recall("system").as_deref() == Some("shown"),
             speed: 1.0,
             playing: true,
             seed: SEED,
@@ -266,7 +268,8 @@ impl App {
     }
 
     fn map_part(&self, strings: &'static Strings, send: &Callback<Intent>) -> Html {
-        let counts = Counts::of(self.world.tables.pods.values());
+        let shown = |pod: &&Rc<PodRow>| self.system || !is_of_the_system(pod);
+        let counts = Counts::of(self.world.tables.pods.values().filter(shown));
         let progress = Progress::of(&self.world);
         let nodes = self.world.tables.nodes.len();
         let values = [("nodes", nodes), ("ready", counts.ready), ("pods", counts.total)];
@@ -274,11 +277,11 @@ impl App {
         let empty = pods.all(|pod| is_of_the_system(pod));
         html! {
             <main class="center" aria-label={strings.map_label}>
-                { control_plane(&self.world.tables.components, strings, send) }
+                { control_plane(&self.world.tables.components, self.system, strings, send) }
                 <ClusterMap nodes={self.world.tables.nodes.clone()}
                     pods={self.world.tables.pods.clone()} now_ms={self.world.pace.now_ms}
                     services={self.world.tables.services.clone()}
-                    traffic={self.world.traffic.clone()}
+                    traffic={self.world.traffic.clone()} system={self.system}
                     speed={self.speed.max(self.world.pace.speed_achieved)}
                     selected={self.selected.clone()} theme={self.theme} language={self.language}
                     send={send.clone()} />
@@ -451,6 +454,10 @@ impl App {
             Intent::Deselect => self.deselect(),
             Intent::Speak(language) => self.speak(language),
             Intent::Theme => self.change_theme(),
+            Intent::System => {
+                self.system = !self.system;
+                browser::remember("system", if self.system { "shown" } else { "hidden" });
+            }
             Intent::Sheet(sheet) => {
                 self.sheet = if self.sheet == Some(sheet) { None } else { Some(sheet) };
             }

@@ -18,7 +18,9 @@ use crate::format;
 use crate::map::paint::{self, Brush, Outlines};
 use crate::map::palette::Palette;
 use crate::map::{Direction, Motion, Point, Rect, Scene, Target, Viewport, step};
-use crate::model::{Counts, Table, Traffic, is_of_the_system, node_ref, pod_ref, service_ref};
+use crate::model::{
+    Counts, Rows, Table, Traffic, is_of_the_system, node_ref, pod_ref, service_ref,
+};
 use crate::strings::{Language, Strings};
 
 /// Properties of [`ClusterMap`].
@@ -32,6 +34,8 @@ pub struct MapProps {
     pub services: Table<ServiceRow>,
     /// Packets and probes to draw.
     pub traffic: Traffic,
+    /// Whether the system's pods are shown.
+    pub system: bool,
     /// The virtual clock.
     pub now_ms: i64,
     /// Virtual seconds per wall second, for the choice of motion.
@@ -109,7 +113,10 @@ impl Component for ClusterMap {
 
     fn changed(&mut self, context: &Context<Self>, old: &MapProps) -> bool {
         let new = context.props();
-        let rows = new.nodes != old.nodes || new.pods != old.pods || new.services != old.services;
+        let rows = new.nodes != old.nodes
+            || new.pods != old.pods
+            || new.services != old.services
+            || new.system != old.system;
         if rows {
             self.sync(new);
         }
@@ -346,7 +353,16 @@ impl ClusterMap {
 
     fn sync(&mut self, props: &MapProps) {
         let (now_ms, motion) = (browser::wall_ms(), motion(props));
-        self.scene.sync(&props.nodes, &props.pods, &props.services, now_ms, motion);
+        let mut own = Rows::default();
+        let pods: &Rows<PodRow> = if props.system {
+            &props.pods
+        } else {
+            for (uid, pod) in props.pods.iter().filter(|(_, pod)| !is_of_the_system(pod)) {
+                own.put(Rc::clone(uid), Rc::clone(pod));
+            }
+            &own
+        };
+        self.scene.sync(&props.nodes, pods, &props.services, now_ms, motion);
         if let Some((target, _)) = &self.hovered
             && self.scene.rect_of(target).is_none()
         {

@@ -68,6 +68,8 @@ pub enum Intent {
     Speak(Language),
     /// The other theme.
     Theme,
+    /// Show the system's pods on the map, or no longer.
+    System,
     /// Open a sheet, or close it if it is open (narrow screens).
     Sheet(Sheet),
     /// Close the notice.

@@ -1,4 +1,5 @@
-//! The control plane above the map: which of its components run, each a switch.
+//! The control plane above the map: whether its pods are shown, and which of its components run,
+//! each a switch.
 
 use protocol::{Command, ComponentRow};
 use yew::prelude::*;
@@ -11,6 +12,7 @@ use crate::strings::Strings;
 /// A switch for each component.
 pub fn control_plane(
     components: &Table<ComponentRow>,
+    system: bool,
     strings: &'static Strings,
     send: &Callback<Intent>,
 ) -> Html {
@@ -33,6 +35,10 @@ pub fn control_plane(
     html! {
         <div class="plane" role="group" aria-label={strings.control_plane}>
             <span class="soft" aria-hidden="true">{ strings.control_plane }</span>
+            <button type="button" class="part bare" onclick={say(send, Intent::System)}
+                aria-pressed={system.to_string()} data-testid="system-pods">
+                { Icon::Inspect.html() }{ strings.system_pods }
+            </button>
             { for components.values().map(|component| switch(component)) }
         </div>
     }
