@@ -56,7 +56,7 @@ spec:
   assert.match(problem, /spec\.replicas: Invalid value: -1: must be greater than or equal to 0/);
   assert.match(problem, /line 6:/);
   await list(page, "deployments");
-  assert.deepEqual(await column(page, "Name"), []);
+  assert.deepEqual(await column(page, "Name", "web"), []);
 }));
 
 const refused = [
