@@ -161,7 +161,10 @@ impl PodWorker {
             self.run_probes(node, cx);
         }
         match self.stage {
-            Stage::Syncing => self.advance_sync(node, cx),
+            Stage::Syncing => {
+                self.refresh_volumes(node, cx);
+                self.advance_sync(node, cx);
+            }
             Stage::Terminating(_) => self.advance_termination(node, cx),
             Stage::Terminated => self.next_sync = None,
         }
@@ -261,7 +264,8 @@ impl PodWorker {
                     Some(run) => Some(run.until(self)),
                     None => self.next_sync,
                 };
-                [sync, self.next_probe()].into_iter().flatten().min()
+                let refresh = self.volumes.refresh_at;
+                [sync, self.next_probe(), refresh].into_iter().flatten().min()
             }
             Stage::Terminating(termination) => {
                 [termination.next_wake(self), self.next_probe()].into_iter().flatten().min()

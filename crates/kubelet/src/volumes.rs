@@ -21,6 +21,10 @@ use crate::pod_worker::PodWorker;
 const FIRST_RETRY: Duration = Duration::from_millis(500);
 const LONGEST_RETRY: Duration = Duration::from_secs(122);
 
+/// How often a pod is synced: at least and at most. Upstream: KubeletConfiguration.syncFrequency
+/// and pkg/kubelet/pod_workers.go, workerResyncIntervalJitterFactor.
+const RESYNC: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(90));
+
 const MISSING_CONFIG_KEY: &str = "configmap references non-existent config key";
 const MISSING_SECRET_KEY: &str = "references non-existent secret key";
 
@@ -34,6 +38,8 @@ pub(crate) struct VolumeState {
     ready: bool,
     retry: Duration,
     retry_at: Option<Time>,
+    /// When the sources are looked at again; `None` when no volume can change.
+    pub(crate) refresh_at: Option<Time>,
 }
 
 /// The name under which the machine's own files are mounted. No volume of a pod can have it.
@@ -121,6 +127,7 @@ impl Digestible for VolumeState {
         digest.bool(self.ready);
         digest.add(&self.retry);
         digest.add(&self.retry_at);
+        digest.add(&self.refresh_at);
     }
 }
 
@@ -190,7 +197,63 @@ impl PodWorker {
         }
         self.volumes.mounted = mounted;
         self.volumes.ready = true;
+        self.plan_refresh(node, cx);
         true
+    }
+
+    /// The volumes whose content follows an object. That of a token does not, nor does what a
+    /// container mounts by a `subPath`.
+    fn following_volumes(&self) -> Vec<VolumeSource> {
+        let Some(spec) = &self.pod.spec else { return Vec::new() };
+        let containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+        let mounts: Vec<_> = containers.flat_map(|c| c.volume_mounts.iter().flatten()).collect();
+        let is_fixed = |volume: &VolumeSource| {
+            mounts.iter().any(|mount| {
+                mount.name == volume.name && mount.sub_path.as_ref().is_some_and(|p| !p.is_empty())
+            })
+        };
+        let follows = |volume: &&VolumeSource| {
+            let projected = volume.projected.as_ref().and_then(|p| p.sources.as_ref());
+            let of_objects =
+                projected.is_some_and(|all| all.iter().all(|s| s.service_account_token.is_none()));
+            volume.config_map.is_some()
+                || volume.secret.is_some()
+                || volume.downward_api.is_some()
+                || of_objects
+        };
+        let volumes = spec.volumes.iter().flatten().filter(follows);
+        volumes.filter(|volume| !is_fixed(volume)).cloned().collect()
+    }
+
+    fn plan_refresh(&mut self, node: &Node, cx: &mut Context<'_>) {
+        let follows = !self.following_volumes().is_empty();
+        self.volumes.refresh_at =
+            follows.then(|| cx.now + node.random(cx).between(RESYNC.0, RESYNC.1));
+    }
+
+    /// Brings what changed in the sources into the mounted volumes, when that is due.
+    /// Upstream: pkg/volume/util/atomic_writer.go.
+    pub(crate) fn refresh_volumes(&mut self, node: &mut Node, cx: &mut Context<'_>) {
+        if self.volumes.refresh_at.is_none_or(|time| time > cx.now) {
+            return;
+        }
+        for volume in self.following_volumes() {
+            match self.volume(node, cx, &volume) {
+                Ok(contents) => {
+                    let mut files = Volume::new();
+                    for (path, content) in &contents {
+                        files.write(path, content);
+                    }
+                    self.volumes.mounted.insert(volume.name.clone(), files);
+                }
+                Err(why) => {
+                    let message =
+                        format!("MountVolume.SetUp failed for volume {:?} : {why}", volume.name);
+                    self.event(node, cx, None, (EventType::Warning, "FailedMount", &message));
+                }
+            }
+        }
+        self.plan_refresh(node, cx);
     }
 
     fn volume(
