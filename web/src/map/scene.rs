@@ -574,7 +574,8 @@ impl Scene {
     }
 
     /// Everything that the keyboard can reach, in reading order: the tray, then each node and
-    /// its pods, then Services. A node counts as its heading, so that arrows find it above its pods.
+    /// its pods, then Services. A node counts as its heading, so that arrows find it above its
+    /// pods.
     pub fn order(&self) -> Vec<(Target, Rect)> {
         let tray = self.pods_of(&Place::Tray);
         let nodes = self.layout.panels.iter().flat_map(|panel| {
