@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset};
+use sim::Sort;
 
 /// What makes one address differ from another: the address and the object behind it.
 type AddressKey = (String, String);
@@ -47,10 +48,10 @@ impl Addresses {
 fn sort_subset(subset: &mut EndpointSubset) -> bool {
     let lists = [&mut subset.addresses, &mut subset.not_ready_addresses];
     for list in lists.into_iter().flatten() {
-        list.sort_by(|a, b| address_order(a).cmp(&address_order(b)));
+        list.order_by(|a, b| address_order(a).cmp(&address_order(b)));
     }
     let ports = subset.ports.get_or_insert_default();
-    ports.sort_by_cached_key(port_key);
+    ports.order_by_key(port_key);
     let is_repeated = ports.windows(2).any(|pair| port_key(&pair[0]) == port_key(&pair[1]));
     subset.ports.take_if(|ports| ports.is_empty());
     subset.addresses.take_if(|list| list.is_empty());

@@ -4,6 +4,7 @@
 //!
 //! Upstream: staging/src/k8s.io/apimachinery/pkg/fields/selector.go
 
+use sim::Sort;
 use std::fmt;
 
 use crate::labels::SelectorError;
@@ -43,7 +44,7 @@ impl Selector {
     /// Reads a selector from text: `metadata.name=x,status.phase!=Running`.
     pub fn parse(text: &str) -> Result<Self, SelectorError> {
         let mut terms = split_terms(text);
-        terms.sort_unstable();
+        terms.order();
         let mut requirements = Vec::new();
         for term in terms.into_iter().filter(|term| !term.is_empty()) {
             let Some((field, not_equal, value)) = split_term(term) else {

@@ -9,6 +9,7 @@ use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde_json::Value;
+use sim::Sort;
 
 use crate::field::{self, Path, go_quote};
 
@@ -180,7 +181,7 @@ impl fmt::Display for Requirement {
         let key = &self.key;
         // Values print sorted, whatever order they were given in.
         let mut values: Vec<&str> = self.values.iter().map(String::as_str).collect();
-        values.sort_unstable();
+        values.order();
         let values = values.join(",");
         match self.operator {
             Operator::In => write!(f, "{key} in ({values})"),
@@ -224,7 +225,7 @@ impl Selector {
     /// A selector that all of `requirements` make up.
     #[must_use]
     pub fn from_requirements(mut requirements: Vec<Requirement>) -> Self {
-        requirements.sort_by(|left, right| left.key.cmp(&right.key));
+        requirements.order_by(|left, right| left.key.cmp(&right.key));
         Selector { requirements: Some(requirements) }
     }
 

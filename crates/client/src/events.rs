@@ -7,7 +7,7 @@ use api::openapi::api::core::v1::{Event, EventSource, ObjectReference};
 use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use api::{Kinded, Resource};
 use apiserver::Identity;
-use sim::{Digest, Digestible, Duration, Fingerprint, OrdMap, Time};
+use sim::{Digest, Digestible, Duration, Fingerprint, OrdMap, Sort, Time};
 
 use crate::Context;
 
@@ -100,7 +100,7 @@ fn forget_older<V: Clone>(map: &mut OrdMap<Fingerprint, V>, last: impl Fn(&V) ->
         return;
     }
     let mut times: Vec<Time> = map.values().map(&last).collect();
-    times.sort_unstable();
+    times.order();
     let middle = times.get(times.len() / 2).copied().unwrap_or_default();
     *map = map.iter().filter(|(_, v)| last(v) >= middle).map(|(k, v)| (*k, v.clone())).collect();
 }

@@ -8,6 +8,7 @@ use api::labels::Selector;
 use api::openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use api::{Key, Kinded};
 use component_helpers::controller_ref::{Claim, claim, new_controller_ref};
+use sim::Sort;
 
 use crate::refusal::is_not_found;
 use crate::{Error, SyncContext};
@@ -51,7 +52,7 @@ pub(crate) fn claim_objects<T: Kinded, O: Kinded>(
         }
     }
     if adoption.is_some() {
-        claimed.sort_by(|one, other| one.metadata().name.cmp(&other.metadata().name));
+        claimed.order_by(|one, other| one.metadata().name.cmp(&other.metadata().name));
     }
     Ok(claimed)
 }

@@ -10,7 +10,7 @@ use api::openapi::api::core::v1::{Namespace, NamespaceCondition, Pod};
 use api::{Key, Kind, KindId, Kinded, Object};
 use apiserver::Subresource;
 use component_helpers::pod_status::is_pod_terminal;
-use sim::Duration;
+use sim::{Duration, Sort};
 
 use crate::refusal::is_not_found;
 use crate::{Action, Change, Controller, Enqueue, Error, SyncContext, Watch};
@@ -204,7 +204,7 @@ fn wanted_conditions(remaining: &Remaining) -> [NamespaceCondition; 5] {
         (!parts.is_empty()).then(|| parts.join(", "))
     };
     let mut errors: Vec<String> = remaining.errors.iter().map(Error::to_string).collect();
-    errors.sort();
+    errors.order();
     let failure = (!errors.is_empty()).then(|| {
         let count = errors.len();
         let joined = errors.join(", ");

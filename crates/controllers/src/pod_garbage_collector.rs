@@ -9,7 +9,7 @@ use api::Key;
 use api::openapi::api::core::v1::{Node, Pod, PodCondition};
 use apiserver::DeleteOptions;
 use component_helpers::pod_status::{is_pod_terminal, node_name, update_condition};
-use sim::{Digest, Duration, Time};
+use sim::{Digest, Duration, Sort, Time};
 
 use crate::refusal::is_not_found;
 use crate::{Action, Controller, Enqueue, Error, SyncContext, Watch};
@@ -106,7 +106,7 @@ fn collect_terminated(cx: &mut SyncContext<'_, '_>) {
     if surplus == 0 {
         return;
     }
-    ended.sort_by_key(|pod| {
+    ended.order_by_key(|pod| {
         let reason = pod.status.as_ref().and_then(|status| status.reason.as_deref());
         let created = pod.metadata.creation_timestamp.as_ref().map(|time| time.0);
         (reason != Some("Evicted"), created, pod.metadata.name.as_deref())

@@ -4,7 +4,7 @@
 
 use client::Context;
 use runtime::{Environment, Flow, Io, Process, ProcessEvent, Signal};
-use sim::Digest;
+use sim::{Digest, Sort};
 
 use crate::apps::{self, Asked, SITE, Site, State, flag, port_of};
 use crate::catalogue::ImageDefinition;
@@ -76,7 +76,7 @@ fn etcd_ports(io: &mut Io<'_>) -> Result<Vec<u16>, i32> {
     let urls = flags.map(|(name, default)| flag(io.environment, name).unwrap_or(default));
     let mut ports: Vec<u16> =
         urls.iter().flat_map(|urls| urls.split(',')).filter_map(port_of).collect();
-    ports.sort_unstable();
+    ports.order();
     ports.dedup();
     Ok(ports)
 }

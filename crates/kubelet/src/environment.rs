@@ -11,6 +11,7 @@ use api::openapi::api::core::v1::{
 };
 use client::Context;
 use runtime::{Environment, Image};
+use sim::Sort;
 
 use crate::dial::port_number;
 use crate::node::Node;
@@ -95,7 +96,7 @@ fn declared_ports(container: &Container) -> Vec<u16> {
         ports.extend(port.and_then(|port| port_number(container, port)));
         ports.extend(probe.grpc.as_ref().and_then(|action| u16::try_from(action.port).ok()));
     }
-    ports.sort_unstable();
+    ports.order();
     ports.dedup();
     ports
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use api::openapi::api::core::v1::ContainerImage;
 use runtime::{Image, ImageCatalogue, ImageReference, PullError};
-use sim::{Digest, Digestible, Duration, Stream, Time};
+use sim::{Digest, Digestible, Duration, Sort, Stream, Time};
 
 /// Between request and first byte: names, manifests, tokens.
 const HANDSHAKE: (Duration, Duration) = (Duration::from_millis(350), Duration::from_millis(900));
@@ -108,7 +108,7 @@ impl ImageService {
             entry.1.push(name.clone());
         }
         let mut report: Vec<(u64, Vec<String>)> = by_digest.into_values().collect();
-        report.sort_by(|left, right| right.cmp(left));
+        report.order_by(|left, right| right.cmp(left));
         report.truncate(MAX_REPORTED_IMAGES);
         let listed = report.into_iter().map(|(size, names)| ContainerImage {
             names: Some(names),

@@ -5,6 +5,7 @@ use api::{Key, Kind, KindId, Object};
 use cluster::Cluster;
 use protocol::{ConditionRow, ContainerLog, Detail, EventRow, LogLine, ObjectRef};
 use serde_json::Value;
+use sim::Sort;
 
 use crate::rows::{condition, event_row};
 
@@ -86,7 +87,7 @@ fn events(cluster: &Cluster, reference: &ObjectRef, uid: Option<&str>) -> Vec<Ev
     };
     let mut rows: Vec<EventRow> =
         all.iter().filter_map(Object::get::<Event>).filter(about).map(event_row).collect();
-    rows.sort_by_key(|row| (row.last_ms, row.first_ms));
+    rows.order_by_key(|row| (row.last_ms, row.first_ms));
     rows
 }
 

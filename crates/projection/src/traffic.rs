@@ -7,7 +7,7 @@ use api::openapi::api::core::v1::Pod;
 use api::{Key, KindId, Object};
 use cluster::Cluster;
 use protocol::{PacketRow, PacketSort, ProbeRow, Station};
-use sim::Time;
+use sim::{Sort, Time};
 use trace::{Record, Verdict, What};
 
 use crate::pod::cells_by_name;
@@ -60,7 +60,7 @@ impl Follower {
                 _ => {}
             }
         }
-        traffic.packets.sort_by_key(|packet| packet.sort);
+        traffic.packets.order_by_key(|packet| packet.sort);
         let left_off = traffic.packets.len().saturating_sub(MOST);
         traffic.left_off = left_off.try_into().unwrap_or(u32::MAX);
         traffic.packets.truncate(MOST);

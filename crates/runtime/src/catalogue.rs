@@ -49,7 +49,7 @@ pub struct StartError {
 
 /// All images: what the registries of the simulated world hold. The cluster hands one to every
 /// node.
-pub trait ImageCatalogue: fmt::Debug + Send + Sync {
+pub trait ImageCatalogue: Send + Sync {
     /// What the registry answers to a pull.
     ///
     /// # Errors
@@ -65,4 +65,10 @@ pub trait ImageCatalogue: fmt::Debug + Send + Sync {
         image: &Image,
         environment: &Environment,
     ) -> Result<Box<dyn Process>, StartError>;
+}
+
+impl fmt::Debug for dyn ImageCatalogue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ImageCatalogue")
+    }
 }

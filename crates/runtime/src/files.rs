@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sim::{Digest, Digestible, OrdMap};
+use sim::{Digest, Digestible, OrdMap, Sort};
 
 /// How much one volume, or the files of one container, may hold. What does not fit is not
 /// written, as on a disk that is full.
@@ -134,7 +134,7 @@ impl Files {
             volume: Volume::new(),
         });
         // The deepest mount that a path lies in is the one that counts.
-        self.mounts.sort_by_key(|mount| std::cmp::Reverse(mount.at.len()));
+        self.mounts.order_by_key(|mount| std::cmp::Reverse(mount.at.len()));
     }
 
     /// Puts a file of the image in its place, under whatever is mounted over it.

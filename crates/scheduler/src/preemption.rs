@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use api::openapi::api::core::v1::{Pod, PodCondition};
 use api::openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
+use sim::Sort;
 
 use crate::framework::{
     Code, CycleState, Diagnosis, Framework, NodeInfo, NodeToStatus, PodInfo, PostFilterContext,
@@ -143,7 +144,7 @@ pub(crate) fn select_victims(
     if !status.is_success() {
         return Err(status);
     }
-    potential.sort_by_key(|pod| importance(pod));
+    potential.order_by_key(|pod| importance(pod));
     let mut victims = Vec::new();
     for victim in potential {
         node.add_pod((*victim).clone());

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use sim::Stream;
+use sim::{Sort, Stream};
 
 use crate::cache::Snapshot;
 use crate::framework::{
@@ -67,7 +67,7 @@ pub(crate) fn find_nodes_that_fit(cycle: Cycle<'_>, pod: &PodInfo, start: usize)
     let places = candidate_places(snapshot, names.as_ref(), start);
     if names.is_some() {
         let mut naming = naming;
-        naming.sort_unstable();
+        naming.order();
         let reason = format!("node(s) didn't satisfy plugin(s) [{}]", naming.join(" "));
         fit.diagnosis.node_to_status.set_absent(Status::unresolvable(reason));
         fit.diagnosis.unschedulable_plugins.extend(naming);

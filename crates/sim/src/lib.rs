@@ -8,11 +8,13 @@
 mod digest;
 mod ordered;
 mod queue;
+mod sort;
 mod stream;
 mod time;
 
 pub use digest::{Digest, Digestible, Fingerprint};
 pub use ordered::{OrdMap, OrdSet};
 pub use queue::{EventQueue, Scheduled};
+pub use sort::Sort;
 pub use stream::{Stream, Streams};
 pub use time::{Clock, Duration, Time};

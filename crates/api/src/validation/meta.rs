@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{
     LabelSelector, LabelSelectorRequirement, ObjectMeta, OwnerReference,
 };
+use sim::Sort;
 
 use super::names::{self, NameCheck};
 use super::{immutable, invalid_each, json, list, non_negative, qualified_name, text};
@@ -206,7 +207,7 @@ fn no_new_finalizers(new: &[String], old: &[String], path: &Path, errors: &mut E
     if extra.is_empty() {
         return;
     }
-    extra.sort();
+    extra.order();
     extra.dedup();
     let quoted: Vec<String> = extra.iter().map(|finalizer| format!("{finalizer:?}")).collect();
     let message = format!(

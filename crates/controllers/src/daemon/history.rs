@@ -16,6 +16,7 @@ use apiserver::DeleteOptions;
 use component_helpers::controller_ref::new_controller_ref;
 use component_helpers::pod_template::compute_hash;
 use serde_json::{Value, json};
+use sim::Sort;
 
 use super::Sync;
 use super::pods::LABEL_REVISION_HASH;
@@ -95,7 +96,7 @@ fn deduplicated(
     selector: &Selector,
     mut current: Revisions,
 ) -> Result<Arc<ControllerRevision>, Error> {
-    current.sort_by_key(|revision| number(revision));
+    current.order_by_key(|revision| number(revision));
     let Some(kept) = current.pop() else {
         return Err(Error::Other("no revision of the current template".to_string()));
     };
@@ -206,7 +207,7 @@ impl Sync<'_> {
         let live: BTreeSet<&String> =
             pods.values().flatten().filter_map(|pod| label(&pod.metadata)).collect();
         let mut old: Vec<&Arc<ControllerRevision>> = old.iter().collect();
-        old.sort_by_key(|revision| number(revision));
+        old.order_by_key(|revision| number(revision));
         let unused = old
             .into_iter()
             .filter(|revision| label(&revision.metadata).is_none_or(|hash| !live.contains(hash)));

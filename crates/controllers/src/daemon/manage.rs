@@ -10,6 +10,7 @@ use api::openapi::api::core::v1::{Node, Pod};
 use client::EventType;
 use component_helpers::controller_ref::new_controller_ref;
 use component_helpers::pod_status::{is_pod_available, is_pod_ready, node_name, phase};
+use sim::Sort;
 
 use super::pods::{LABEL_REVISION_HASH, by_age, pod_for};
 use super::{BURST_REPLICAS, PodsByNode, Sync, rolling};
@@ -62,7 +63,7 @@ impl Sync<'_> {
             None => {}
             Some(on_node) if should_continue => {
                 let mut running = self.running(cx, name, on_node, todo);
-                running.sort_by(|one, other| by_age(one, other));
+                running.order_by(|one, other| by_age(one, other));
                 if rolling::allows_surge(self.daemon_set) {
                     self.surging(cx, name, should_run, running, todo);
                 } else {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use api::openapi::api::apps::v1::{Deployment, DeploymentSpec, ReplicaSet, ReplicaSetStatus};
 use component_helpers::pod_template::equal_ignoring_hash;
 use component_helpers::rollout::{Round, resolve_fenceposts, scaled_value};
+use sim::Sort;
 
 use super::{Split, is_recreate};
 pub(super) use crate::replica_set::replicas;
@@ -36,7 +37,7 @@ pub(super) fn desired(deployment: &Deployment) -> i32 {
 
 /// The oldest first; of the same age, by name.
 pub(super) fn sort_by_age(replica_sets: &mut [Arc<ReplicaSet>]) {
-    replica_sets.sort_by(|one, other| compare_ages(one, other));
+    replica_sets.order_by(|one, other| compare_ages(one, other));
 }
 
 pub(super) fn compare_ages(one: &ReplicaSet, other: &ReplicaSet) -> Ordering {

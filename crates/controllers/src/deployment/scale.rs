@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use api::openapi::api::apps::v1::ReplicaSet;
 use client::EventType;
+use sim::Sort;
 
 use super::replica_sets::{
     active, active_or_latest, compare_ages, desired, is_saturated, max_surge, proportion, replicas,
@@ -47,7 +48,7 @@ impl Rollout<'_, '_, '_> {
             desired => desired.saturating_add(max_surge(&self.deployment)),
         };
         let to_add = allowed - wanted(all.iter().map(|replica_set| &**replica_set));
-        all.sort_by(|one, other| {
+        all.order_by(|one, other| {
             let by_age = compare_ages(one, other);
             let by_age = if to_add > 0 { by_age.reverse() } else { by_age };
             replicas(other).cmp(&replicas(one)).then(by_age)

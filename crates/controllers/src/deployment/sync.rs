@@ -14,6 +14,7 @@ use apiserver::DeleteOptions;
 use client::EventType;
 use component_helpers::controller_ref::{is_controlled_by, new_controller_ref};
 use component_helpers::pod_template::{POD_TEMPLATE_HASH, compute_hash, equal_ignoring_hash};
+use sim::Sort;
 
 use super::progress::has_progress_deadline;
 use super::replica_sets::{
@@ -272,7 +273,7 @@ impl Rollout<'_, '_, '_> {
         let alive = old.iter().filter(|old| old.metadata.deletion_timestamp.is_none());
         let mut alive: Vec<&Arc<ReplicaSet>> = alive.collect();
         let surplus = alive.len().saturating_sub(limit);
-        alive.sort_by(|one, other| {
+        alive.order_by(|one, other| {
             revision(one).cmp(&revision(other)).then_with(|| compare_ages(one, other))
         });
         for replica_set in alive.into_iter().take(surplus) {

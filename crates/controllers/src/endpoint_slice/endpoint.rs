@@ -8,6 +8,7 @@ use api::openapi::api::core::v1::{Node, ObjectReference, Pod, Service};
 use api::openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort};
 use api::services::{CLUSTER_IP_NONE, find_port};
 use component_helpers::pod_status::{is_pod_ready, node_name};
+use sim::Sort;
 
 use crate::service_pods::{addresses, endpoint_hostname};
 
@@ -27,7 +28,7 @@ impl EndpointKey {
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
         let target = endpoint.target_ref.as_ref();
         let mut addresses = endpoint.addresses.clone();
-        addresses.sort();
+        addresses.order();
         EndpointKey {
             addresses,
             hostname: text(&endpoint.hostname),
@@ -64,7 +65,7 @@ impl Ports {
             (name, port, protocol, app_protocol)
         };
         let mut ports: Vec<PortParts> = ports.into_iter().flatten().map(parts).collect();
-        ports.sort();
+        ports.order();
         Ports(ports)
     }
 }

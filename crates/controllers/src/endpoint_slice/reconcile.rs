@@ -13,6 +13,7 @@ use api::openapi::api::core::v1::Service;
 use api::openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use component_helpers::controller_ref::new_controller_ref;
+use sim::Sort;
 
 use super::endpoint::{EndpointKey, Ports, equal_beyond_key};
 use super::hints::Distribution;
@@ -171,7 +172,7 @@ impl Reconciler<'_> {
             }
         }
         // Slices that are written anyway are filled first, the fullest before the others.
-        changed.sort_by_key(|slice| Reverse(endpoints(slice).len()));
+        changed.order_by_key(|slice| Reverse(endpoints(slice).len()));
         changed.iter_mut().for_each(|slice| self.fill(slice, &mut wanted));
         while !wanted.is_empty() {
             let mut slice = match self.slice_to_fill(&unchanged, wanted.len()) {
@@ -185,7 +186,7 @@ impl Reconciler<'_> {
                 changed.push(slice);
             }
         }
-        changed.sort_by(|a, b| name(a).cmp(name(b)));
+        changed.order_by(|a, b| name(a).cmp(name(b)));
         plan.update.append(&mut changed);
     }
 

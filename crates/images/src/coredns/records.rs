@@ -10,6 +10,7 @@ use api::openapi::api::core::v1::{Namespace, Pod, Service};
 use api::openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use client::Informer;
 use network::DnsRecord;
+use sim::Sort;
 
 use super::corefile::{Kubernetes, Pods, within};
 
@@ -359,7 +360,7 @@ impl Records<'_> {
                 names.push(format!("{}.{base}", endpoint_name(endpoint, own)));
             }
         }
-        names.sort();
+        names.order();
         names.dedup();
         names
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use network::{HttpRequest, HttpResponse, Payload};
 use runtime::{Environment, Flow, Io, Process, ProcessEvent, Signal};
-use sim::{Digest, Duration};
+use sim::{Digest, Duration, Sort};
 
 mod config;
 #[cfg(test)]
@@ -461,7 +461,7 @@ impl Service for Nginx {
         log("notice", "start worker processes", io);
         let mut ports: Vec<u16> =
             self.config.sites.iter().flat_map(|site| site.ports.iter().copied()).collect();
-        ports.sort_unstable();
+        ports.order();
         ports.dedup();
         Ok(ports)
     }

@@ -11,6 +11,7 @@ use api::openapi::api::core::v1::{
 };
 use api::openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 use client::Context;
+use sim::Sort;
 use trace::What;
 
 use super::containers::{Probed, container_status};
@@ -90,7 +91,7 @@ impl PodWorker {
             init += usize::from(role != Role::Main);
         }
         let main = statuses.get_mut(init..).unwrap_or_default();
-        main.sort_by(|left, right| left.name.cmp(&right.name));
+        main.order_by(|left, right| left.name.cmp(&right.name));
         (statuses, init)
     }
 

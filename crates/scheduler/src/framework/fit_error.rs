@@ -2,6 +2,7 @@
 //!
 //! Upstream: pkg/scheduler/framework/types.go (Diagnosis, FitError)
 
+use sim::Sort;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,7 +101,7 @@ pub fn fit_error_message(all_nodes: usize, diagnosis: &Diagnosis) -> String {
         let reasons = count_reasons(all_nodes, &diagnosis.node_to_status);
         let mut reasons: Vec<String> =
             reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
-        reasons.sort();
+        reasons.order();
         if !reasons.is_empty() {
             message.push_str(&format!(" {}.", reasons.join(", ")));
         }

@@ -2,6 +2,7 @@
 //!
 //! Upstream: pkg/scheduler/framework/runtime/framework.go
 
+use sim::Sort;
 use std::collections::BTreeSet;
 
 use super::{
@@ -142,7 +143,7 @@ impl Framework {
                 let message = match naming.as_slice() {
                     [one] => format!("node(s) didn't satisfy plugin {one}"),
                     _ => {
-                        naming.sort_unstable();
+                        naming.order();
                         let naming = naming.join(" ");
                         format!("node(s) didn't satisfy plugin(s) [{naming}] simultaneously")
                     }

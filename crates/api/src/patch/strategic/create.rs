@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use serde_json::{Value, json};
+use sim::Sort;
 
 use super::merge::{Target, merge_map};
 use super::*;
@@ -260,7 +261,7 @@ fn sorted_by_key<'a>(items: &'a [Value], merge_key: &str) -> Outcome<Vec<(String
             None => return no_merge_key(fields, merge_key),
         }
     }
-    keyed.sort_by(|left, right| left.0.cmp(&right.0));
+    keyed.order_by(|left, right| left.0.cmp(&right.0));
     Ok(keyed)
 }
 
@@ -284,7 +285,7 @@ fn diff_lists_of_scalars(
     let sorted = |items: &[Value]| {
         let mut items: Vec<(String, Value)> =
             items.iter().map(|item| (plain(item), item.clone())).collect();
-        items.sort_by(|left, right| left.0.cmp(&right.0));
+        items.order_by(|left, right| left.0.cmp(&right.0));
         items
     };
     let (before, after) = (sorted(original), sorted(modified));

@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value};
+use sim::Sort;
 
 use super::go_format::{LIST, MAP, list, map, type_name};
 use super::{PatchError, PatchMeta};
@@ -129,7 +130,7 @@ fn sort_by_order(items: Vec<Value>, order: &[Value], merge_key: &str) -> Outcome
         let is_deletion = !merge_key.is_empty() && is_deletion(&item);
         keyed.push(((is_deletion, if is_deletion { None } else { position }), item));
     }
-    keyed.sort_by_key(|(key, _)| *key);
+    keyed.order_by_key(|(key, _)| *key);
     Ok(keyed.into_iter().map(|(_, item)| item).collect())
 }
 
