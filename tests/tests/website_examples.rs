@@ -146,7 +146,8 @@ fn check_pod(
     while let Some(state) = states.next() {
         wrong |= match *state {
             "waits" => {
-                !waiting.iter().any(|reason| Some(&reason.as_str()) == states.next().as_deref())
+                let wanted = states.next().copied().unwrap_or_default();
+                !waiting.iter().any(|reason| reason == wanted)
             }
             "class" => status.qos_class.as_deref() != states.next().copied(),
             "restarted" => restarts == 0,

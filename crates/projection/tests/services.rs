@@ -100,6 +100,8 @@ fn a_stopped_component_is_told_once() {
     };
     assert_eq!(told(&mut projection, &mut cluster), []);
     cluster.execute(Command::StopComponent { name: "kube-scheduler".into() });
+    // The component runs until its container has ended.
+    cluster.run(Duration::from_secs(40));
     assert_eq!(told(&mut projection, &mut cluster), [("kube-scheduler".to_owned(), false)]);
     assert_eq!(told(&mut projection, &mut cluster), []);
 }
