@@ -58,9 +58,11 @@ fn files_that_ran(text: &str) -> Vec<String> {
     let mut files = Vec::new();
     let mut current = None;
     for line in text.lines().map(str::trim) {
-        if let Some(rest) = line.strip_prefix("Running ") {
-            let rest = rest.strip_prefix("unittests ").unwrap_or(rest);
-            current = rest.split(" (").next().map(str::to_owned);
+        // The browser's runner says "Running headless tests …" in between.
+        let program = line.strip_prefix("Running ").and_then(|rest| rest.split_once(".rs ("));
+        if let Some((source, _)) = program {
+            let source = source.strip_prefix("unittests ").unwrap_or(source);
+            current = Some(format!("{source}.rs"));
         } else if line.starts_with("test result: ") && !line.contains(" 0 passed; 0 failed") {
             files.extend(current.take());
         }
@@ -77,6 +79,7 @@ mod tests {
         let text = "     Running unittests src/lib.rs (target/wasm32-unknown-unknown/a.wasm)\n\
             test result: ok. 0 passed; 0 failed; 0 ignored; 0 filtered out\n\
                  Running tests/hash.rs (target/wasm32-unknown-unknown/b.wasm)\n\
+            Running headless tests in Chrome on `http://127.0.0.1:35623/`\n\
             test result: ok. 2 passed; 0 failed; 0 ignored; 0 filtered out\n";
         assert_eq!(files_that_ran(text), ["tests/hash.rs"]);
     }
