@@ -9,7 +9,7 @@ use api::openapi::api::discovery::v1::EndpointSlice;
 use api::{Key, KindId, Kinded};
 use cluster::{Cluster, Command};
 use sim::Duration;
-use support::{NGINX, apply, booted};
+use support::{AGENT, NGINX, apply, booted};
 
 const SERVICE: &str = "
 apiVersion: v1
@@ -21,23 +21,6 @@ spec:
   selector: {app: nginx}
   ports:
   - port: 80
-";
-
-const AGENT: &str = "
-apiVersion: apps/v1
-kind: DaemonSet
-metadata:
-  name: agent
-spec:
-  selector:
-    matchLabels: {app: agent}
-  template:
-    metadata:
-      labels: {app: agent}
-    spec:
-      containers:
-      - name: agent
-        image: nginx:1.28
 ";
 
 fn get<T: Kinded + Clone>(cluster: &Cluster, name: &str) -> T {

@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 
 use cluster::Command;
 use sim::Duration;
-use support::{CRASHING, NGINX, TOO_LARGE, apply, booted};
+use support::{AGENT, CRASHING, NGINX, TOO_LARGE, apply, booted};
 
 /// A Service before the pods of [`NGINX`].
 const SERVICE: &str = "
@@ -23,24 +23,6 @@ spec:
     app: nginx
   ports:
   - port: 80
-";
-
-/// An agent on every node.
-const AGENT: &str = "
-apiVersion: apps/v1
-kind: DaemonSet
-metadata:
-  name: agent
-spec:
-  selector:
-    matchLabels: {app: agent}
-  template:
-    metadata:
-      labels: {app: agent}
-    spec:
-      containers:
-      - name: agent
-        image: nginx:1.28
 ";
 
 /// Everything that the components of this version do: a rollout behind a Service, a DaemonSet, a

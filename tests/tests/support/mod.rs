@@ -57,6 +57,24 @@ spec:
         cpu: '64'
 ";
 
+/// A DaemonSet: an agent on every node without taints.
+pub const AGENT: &str = "
+apiVersion: apps/v1
+kind: DaemonSet
+metadata:
+  name: agent
+spec:
+  selector:
+    matchLabels: {app: agent}
+  template:
+    metadata:
+      labels: {app: agent}
+    spec:
+      containers:
+      - name: agent
+        image: nginx:1.28
+";
+
 /// A cluster of three nodes that have joined.
 pub fn booted() -> Cluster {
     let mut cluster = Cluster::new(Options::new(1, 3));
