@@ -1,6 +1,13 @@
 // The page as its tests use it: what a person does there, and what a person can read there.
 
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
 import { eventually } from "./harness.mjs";
+
+/** The text of a manifest that is here for the tests. */
+export function manifest(name) {
+  return readFile(new URL(`manifests/${name}.yaml`, import.meta.url), "utf8");
+}
 
 /** Waits until all nodes are ready and the page offers something to do. */
 export async function booted(page) {
@@ -38,9 +45,29 @@ export async function press(page, button) {
   return lines.map((line) => line.trim());
 }
 
+/** Applies a text of which nothing is refused. */
+export async function create(page, text) {
+  const outcome = await apply(page, text);
+  assert.deepEqual(outcome.filter((line) => !line.startsWith("✓")), []);
+}
+
+/** Stops virtual time. */
+export async function pause(page) {
+  await page.getByRole("button", { name: "Pause", exact: true }).click();
+  await page.getByRole("button", { name: "Play", exact: true }).waitFor();
+}
+
+/** Lets virtual time go on. */
+export async function play(page) {
+  await page.getByRole("button", { name: "Play", exact: true }).click();
+  await page.getByRole("button", { name: "Pause", exact: true }).waitFor();
+}
+
 /** Opens one of the object lists. */
 export async function list(page, kind) {
-  await page.getByTestId(`tab-${kind}`).click();
+  const tab = page.getByTestId(`tab-${kind}`);
+  if (await tab.count() > 0) await tab.click();
+  else await page.getByTestId("tab-more").selectOption(kind);
 }
 
 /**
@@ -69,6 +96,33 @@ export async function column(page, title, filter = "") {
 export async function select(page, name) {
   await page.locator(`[data-testid=row][data-name="${name}"]`).click();
   await eventually(() => page.getByTestId("inspector-name").innerText(), name);
+}
+
+/** Opens a list and selects the one row whose name begins so; returns the name. */
+export async function selectIn(page, kind, start) {
+  await list(page, kind);
+  const named = async () =>
+    (await column(page, "Name", start)).filter((name) => name.startsWith(start));
+  await eventually(async () => (await named()).length, 1);
+  const [name] = await named();
+  await select(page, name);
+  return name;
+}
+
+/** Opens a part of the inspector: `summary`, `yaml`, `events` or `logs`. */
+export async function inspect(page, part) {
+  await page.getByTestId(`inspect-${part}`).click();
+  await page.getByTestId(`page-${part}`).waitFor();
+}
+
+/** The lines of the log that the inspector shows, without their times. */
+export async function logLines(page) {
+  return page.locator(".log-line span:last-child").allInnerTexts();
+}
+
+/** The YAML that the inspector shows. */
+export async function yaml(page) {
+  return page.getByTestId("yaml").innerText();
 }
 
 /** The numbers that the map shows: nodes; pods that are not the system's, ready ones, waiting ones. */

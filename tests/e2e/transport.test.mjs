@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually, withPage } from "./harness.mjs";
-import { apply, booted, clock, column, list, map, speed } from "./site.mjs";
+import { apply, booted, clock, column, list, map, pause, speed } from "./site.mjs";
 
 const pod = (name) => `apiVersion: v1
 kind: Pod
@@ -14,11 +14,6 @@ spec:
   - name: main
     image: nginx:1.27
 `;
-
-async function pause(page) {
-  await page.getByRole("button", { name: "Pause", exact: true }).click();
-  await page.getByRole("button", { name: "Play", exact: true }).waitFor();
-}
 
 test("while paused the clock stands and nothing happens", withPage({}, async (page) => {
   await booted(page);

@@ -82,7 +82,8 @@ fn events(cluster: &Cluster, reference: &ObjectRef, uid: Option<&str>) -> Vec<Ev
             && involved.namespace.as_deref().unwrap_or_default() == reference.namespace
             && (uid.is_none()
                 || involved.uid.as_deref() == uid
-                // A node's own events carry its name for a UID.
+                // Some name an object without its UID; a node's own carry its name for one.
+                || involved.uid.as_deref().is_none_or(str::is_empty)
                 || involved.uid == involved.name)
     };
     let mut rows: Vec<EventRow> =
