@@ -8,13 +8,15 @@
 mod digest;
 mod ordered;
 mod queue;
+mod small;
 mod sort;
 mod stream;
 mod time;
 
 pub use digest::{Digest, Digestible, Fingerprint};
-pub use ordered::{OrdMap, OrdSet};
+pub use ordered::{OrdMap, OrdMapIntoIter, OrdSet, OrdSetIntoIter};
 pub use queue::{EventQueue, Scheduled};
+pub use small::{SmallEntry, SmallMap, SmallMapIter, SmallMapIterMut, SmallSet};
 pub use sort::Sort;
 pub use stream::{Stream, Streams};
 pub use time::{Clock, Duration, Time};

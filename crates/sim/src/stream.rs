@@ -1,9 +1,7 @@
 //! Named streams of seeded random numbers. Each component draws from a stream of its own, so
 //! that a new draw in one shifts no other.
 
-use std::collections::BTreeMap;
-
-use crate::{Digest, Digestible, Duration};
+use crate::{Digest, Digestible, Duration, OrdMap};
 
 /// One stream: a counter run through a mixing function, so that its whole state is a key and a
 /// position.
@@ -66,14 +64,14 @@ impl Digestible for Stream {
 #[derive(Clone, Debug)]
 pub struct Streams {
     seed: u64,
-    streams: BTreeMap<String, Stream>,
+    streams: OrdMap<String, Stream>,
 }
 
 impl Streams {
     /// The streams of `seed`.
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Streams { seed, streams: BTreeMap::new() }
+        Streams { seed, streams: OrdMap::new() }
     }
 
     /// The stream of that name.

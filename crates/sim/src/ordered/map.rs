@@ -6,6 +6,7 @@ use std::ops::{Bound, RangeBounds};
 use std::sync::Arc;
 
 use super::node::{Items, Node};
+use crate::{Digest, Digestible};
 
 /// A persistent ordered map.
 #[derive(Clone)]
@@ -167,6 +168,19 @@ impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
         removed
     }
 
+    /// Takes the entry with the smallest key out.
+    pub fn pop_first(&mut self) -> Option<(K, V)> {
+        let key = self.get_min()?.0.clone();
+        self.take(&key)
+    }
+
+    /// Changes every value, in the order of the keys.
+    pub fn change_all(&mut self, mut change: impl FnMut(&K, &mut V)) {
+        if let Some(root) = &mut self.root {
+            Arc::make_mut(root).change_all(&mut change);
+        }
+    }
+
     /// The value under the key, to change it.
     pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
     where
@@ -247,6 +261,26 @@ impl<K: Ord + Clone, V: Clone> Extend<(K, V)> for OrdMap<K, V> {
     }
 }
 
+/// The entries of a map, which is emptied by and by.
+pub struct OrdMapIntoIter<K, V>(OrdMap<K, V>);
+
+impl<K: Ord + Clone, V: Clone> Iterator for OrdMapIntoIter<K, V> {
+    type Item = (K, V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.pop_first()
+    }
+}
+
+impl<K: Ord + Clone, V: Clone> IntoIterator for OrdMap<K, V> {
+    type Item = (K, V);
+    type IntoIter = OrdMapIntoIter<K, V>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        OrdMapIntoIter(self)
+    }
+}
+
 impl<'a, K, V> IntoIterator for &'a OrdMap<K, V> {
     type Item = (&'a K, &'a V);
     type IntoIter = Box<dyn Iterator<Item = Self::Item> + 'a>;
@@ -263,6 +297,16 @@ impl<K: PartialEq, V: PartialEq> PartialEq for OrdMap<K, V> {
 }
 
 impl<K: Eq, V: Eq> Eq for OrdMap<K, V> {}
+
+impl<K: Digestible, V: Digestible> Digestible for OrdMap<K, V> {
+    fn digest(&self, digest: &mut Digest) {
+        digest.u64(self.len as u64);
+        for (key, value) in self {
+            key.digest(digest);
+            value.digest(digest);
+        }
+    }
+}
 
 impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for OrdMap<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

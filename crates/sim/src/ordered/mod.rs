@@ -6,8 +6,8 @@ mod map;
 mod node;
 mod set;
 
-pub use map::OrdMap;
-pub use set::OrdSet;
+pub use map::{OrdMap, OrdMapIntoIter};
+pub use set::{OrdSet, OrdSetIntoIter};
 
 #[cfg(test)]
 mod tests;

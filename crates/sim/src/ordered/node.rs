@@ -80,6 +80,15 @@ impl<K: Clone, V: Clone> Node<K, V> {
         }
     }
 
+    pub(super) fn change_all(&mut self, change: &mut dyn FnMut(&K, &mut V)) {
+        match self {
+            Node::Leaf(items) => items.iter_mut().for_each(|(key, value)| change(key, value)),
+            Node::Branch(children) => {
+                children.iter_mut().for_each(|(_, node)| Arc::make_mut(node).change_all(change));
+            }
+        }
+    }
+
     /// Puts an item in. Gives what was under its key, and the second half of this node when it
     /// was full, with a key for it.
     pub(super) fn insert(&mut self, key: K, value: V) -> (Option<V>, Option<Child<K, V>>)

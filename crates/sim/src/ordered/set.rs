@@ -5,6 +5,7 @@ use std::fmt;
 use std::ops::RangeBounds;
 
 use super::map::OrdMap;
+use crate::{Digest, Digestible};
 
 /// A persistent ordered set.
 #[derive(Clone, PartialEq, Eq)]
@@ -82,6 +83,43 @@ impl<K: Ord + Clone> OrdSet<K> {
         K: Borrow<Q>,
     {
         self.0.take(key).map(|(key, ())| key)
+    }
+}
+
+/// The members of a set, which is emptied by and by.
+pub struct OrdSetIntoIter<K>(OrdMap<K, ()>);
+
+impl<K: Ord + Clone> Iterator for OrdSetIntoIter<K> {
+    type Item = K;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.0.pop_first().map(|(key, ())| key)
+    }
+}
+
+impl<K: Ord + Clone> IntoIterator for OrdSet<K> {
+    type Item = K;
+    type IntoIter = OrdSetIntoIter<K>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        OrdSetIntoIter(self.0)
+    }
+}
+
+impl<K: Ord + Clone> Extend<K> for OrdSet<K> {
+    fn extend<I: IntoIterator<Item = K>>(&mut self, members: I) {
+        for key in members {
+            self.insert(key);
+        }
+    }
+}
+
+impl<K: Digestible> Digestible for OrdSet<K> {
+    fn digest(&self, digest: &mut Digest) {
+        digest.u64(self.len() as u64);
+        for key in self {
+            key.digest(digest);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Bound;
 
 use super::{OrdMap, OrdSet};
-use crate::Stream;
+use crate::{Digest, Stream};
 
 fn check(map: &OrdMap<u64, u64>, like: &BTreeMap<u64, u64>, stream: &mut Stream, keys: u64) {
     assert!(map.iter().eq(like.iter()), "{map:?} {like:?}");
@@ -59,6 +59,12 @@ fn maps_do_what_the_standard_librarys_do() {
         map.retain(|key, value| (key + value) % 3 == 0);
         like.retain(|key, value| (*key + *value) % 3 == 0);
         check(&map, &like, &mut stream, keys);
+        map.change_all(|key, value| *value += key);
+        like.iter_mut().for_each(|(key, value)| *value += key);
+        check(&map, &like, &mut stream, keys);
+        assert_eq!(Digest::of(&map), Digest::of(&like));
+        assert!(map.clone().into_iter().eq(like.clone()));
+        assert_eq!(map.clone().pop_first(), like.clone().pop_first());
         let again: OrdMap<u64, u64> = like.iter().map(|(key, value)| (*key, *value)).collect();
         assert_eq!(again, map);
     }
@@ -92,4 +98,7 @@ fn a_copy_keeps_what_it_had() {
     assert_eq!((copy.len(), set.len()), (100, 100));
     assert!(set.range(4..7).eq(&[4, 6]));
     assert_ne!(set, copy);
+    set.extend([7, 200]);
+    assert!(set.clone().into_iter().eq(set.iter().copied()));
+    assert_eq!((set.len(), set.contains(&200)), (101, true));
 }
