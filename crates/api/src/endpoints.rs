@@ -3,10 +3,8 @@
 //!
 //! Upstream: pkg/api/endpoints/util.go and pkg/api/v1/endpoints/util.go
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset};
-use sim::Sort;
+use sim::{OrdMap, OrdSet, SmallMap, SmallSet, Sort};
 
 /// What makes one address differ from another: the address and the object behind it.
 type AddressKey = (String, String);
@@ -26,14 +24,14 @@ fn port_key(port: &EndpointPort) -> PortKey {
 #[derive(Default)]
 struct Addresses {
     /// The address as it is given, and whether it is ready for every port seen.
-    by_key: BTreeMap<AddressKey, (EndpointAddress, BTreeMap<Option<PortKey>, bool>)>,
-    ports: BTreeMap<PortKey, EndpointPort>,
+    by_key: OrdMap<AddressKey, (EndpointAddress, SmallMap<Option<PortKey>, bool>)>,
+    ports: SmallMap<PortKey, EndpointPort>,
 }
 
 impl Addresses {
     fn take(&mut self, address: EndpointAddress, is_ready: bool, ports: &[Option<PortKey>]) {
         let key = address_key(&address);
-        let (_, ready) = self.by_key.entry(key).or_insert_with(|| (address, BTreeMap::new()));
+        let (_, ready) = self.by_key.entry(key).or_insert_with(|| (address, SmallMap::new()));
         for port in ports {
             // An address that is not ready once is not ready, whatever else is said of it.
             let known = ready.entry(port.clone()).or_insert(is_ready);
@@ -57,7 +55,7 @@ fn sort_subset(subset: &mut EndpointSubset) -> bool {
     subset.addresses.take_if(|list| list.is_empty());
     subset.not_ready_addresses.take_if(|list| list.is_empty());
     let ready = subset.addresses.iter().flatten();
-    let all: BTreeSet<_> =
+    let all: OrdSet<_> =
         ready.chain(subset.not_ready_addresses.iter().flatten()).map(address_order).collect();
     let count = |list: &Option<Vec<EndpointAddress>>| list.as_ref().map_or(0, Vec::len);
     let listed = count(&subset.addresses) + count(&subset.not_ready_addresses);
@@ -99,20 +97,20 @@ pub fn repack_subsets(mut subsets: Vec<EndpointSubset>) -> Vec<EndpointSubset> {
 
 fn packed(all: Addresses) -> Vec<EndpointSubset> {
     // Which addresses, ready or not, each port has.
-    let mut by_port: BTreeMap<Option<PortKey>, BTreeMap<AddressKey, bool>> = BTreeMap::new();
+    let mut by_port: SmallMap<Option<PortKey>, OrdMap<AddressKey, bool>> = SmallMap::new();
     for (key, (_, ready)) in &all.by_key {
         for (port, is_ready) in ready {
             by_port.entry(port.clone()).or_default().insert(key.clone(), *is_ready);
         }
     }
     // Which ports each set of addresses has.
-    let mut by_addresses: BTreeMap<BTreeMap<AddressKey, bool>, BTreeSet<PortKey>> = BTreeMap::new();
+    let mut by_addresses: SmallMap<Vec<(AddressKey, bool)>, SmallSet<PortKey>> = SmallMap::new();
     for (port, addresses) in by_port {
-        by_addresses.entry(addresses).or_default().extend(port);
+        by_addresses.entry(addresses.into_iter().collect()).or_default().extend(port);
     }
-    let subset = |(addresses, ports): (BTreeMap<AddressKey, bool>, BTreeSet<PortKey>)| {
+    let subset = |(addresses, ports): (Vec<(AddressKey, bool)>, SmallSet<PortKey>)| {
         let of = |wanted: bool| {
-            let chosen = addresses.iter().filter(|(_, is_ready)| **is_ready == wanted);
+            let chosen = addresses.iter().filter(|(_, is_ready)| *is_ready == wanted);
             let chosen = chosen.filter_map(|(key, _)| all.by_key.get(key));
             let list: Vec<EndpointAddress> = chosen.map(|(address, _)| address.clone()).collect();
             (!list.is_empty()).then_some(list)

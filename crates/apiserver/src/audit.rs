@@ -1,9 +1,9 @@
 //! Who used what of the API: the raw material of roles.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::KindId;
+use sim::SmallSet;
 
 use crate::{Identity, Request, Subresource, Verb};
 
@@ -21,7 +21,7 @@ pub struct Usage {
 /// All uses so far. It decides nothing and is no part of the state.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Audit {
-    used: BTreeSet<(Arc<str>, Verb, KindId, Subresource)>,
+    used: SmallSet<(Arc<str>, Verb, KindId, Subresource)>,
 }
 
 impl Audit {
@@ -42,7 +42,7 @@ impl Audit {
         }
     }
 
-    pub(crate) fn usages(&self) -> BTreeSet<Usage> {
+    pub(crate) fn usages(&self) -> SmallSet<Usage> {
         let usage = |(user, verb, kind, subresource): &(Arc<str>, Verb, KindId, Subresource)| {
             let mut resource = kind.get().group_resource();
             if *subresource != Subresource::None {

@@ -1,13 +1,12 @@
 //! The server itself: what it holds, and the way of a request through it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::openapi::api::core::v1::Event;
 use api::{Key, KindId, Kinded, Object, Status};
 use etcd::Etcd;
 use imbl::Vector;
-use sim::{Clock, Digest, Duration, Fingerprint, Stream, Time};
+use sim::{Clock, Digest, Duration, Fingerprint, SmallSet, Stream, Time};
 use trace::{Trace, What};
 
 use crate::admission::{self, AdmissionPlugin};
@@ -246,7 +245,7 @@ impl ApiServer {
 
     /// What every identity has used of the API so far.
     #[must_use]
-    pub fn usages(&self) -> BTreeSet<Usage> {
+    pub fn usages(&self) -> SmallSet<Usage> {
         self.audit.usages()
     }
 

@@ -1,10 +1,10 @@
 //! A controller's work queue: a key is in it once, however often it is added; a key that failed
 //! comes back after a growing delay. Upstream: client-go/util/workqueue
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use api::Key;
-use sim::{Digest, Digestible, Duration, Time};
+use sim::{Digest, Digestible, Duration, OrdMap, OrdSet, Time};
 
 /// The first delay of a key that failed; it doubles with every failure.
 /// Upstream: workqueue.DefaultTypedControllerRateLimiter.
@@ -16,10 +16,10 @@ const MAX_DELAY: Duration = Duration::from_secs(1000);
 #[derive(Clone, Debug, Default)]
 pub struct WorkQueue {
     ready: VecDeque<Key>,
-    queued: BTreeSet<Key>,
-    delayed: BTreeSet<(Time, Key)>,
-    due: BTreeMap<Key, Time>,
-    failures: BTreeMap<Key, u32>,
+    queued: OrdSet<Key>,
+    delayed: OrdSet<(Time, Key)>,
+    due: OrdMap<Key, Time>,
+    failures: OrdMap<Key, u32>,
 }
 
 impl WorkQueue {
@@ -31,7 +31,7 @@ impl WorkQueue {
 
     /// Adds a key, unless it is waiting already.
     pub fn add(&mut self, key: Key) {
-        if self.queued.insert(key.clone()) {
+        if self.queued.insert(key.clone()).is_none() {
             self.ready.push_back(key);
         }
     }
@@ -77,7 +77,7 @@ impl WorkQueue {
 
     /// Takes the next key that is due.
     pub fn pop(&mut self, now: Time) -> Option<Key> {
-        while let Some((time, key)) = self.delayed.first().cloned() {
+        while let Some((time, key)) = self.delayed.get_min().cloned() {
             if time > now {
                 break;
             }
@@ -97,7 +97,7 @@ impl WorkQueue {
         if !self.ready.is_empty() {
             return Some(Time::ZERO);
         }
-        self.delayed.first().map(|(time, _)| *time)
+        self.delayed.get_min().map(|(time, _)| *time)
     }
 
     /// How many keys are ready or delayed.

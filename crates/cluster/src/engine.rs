@@ -1,6 +1,5 @@
 //! The event loop: one queue, one event at a time, in virtual time.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::openapi::api::core::v1::Pod;
@@ -13,7 +12,8 @@ use network::Frame;
 use runtime::Process;
 use scheduler::Scheduler;
 use sim::{
-    Clock, Digest, Digestible, Duration, EventQueue, Fingerprint, Scheduled, Stream, Streams, Time,
+    Clock, Digest, Digestible, Duration, EventQueue, Fingerprint, OrdSet, Scheduled, SmallMap,
+    SmallSet, Stream, Streams, Time,
 };
 use trace::Trace;
 
@@ -122,15 +122,15 @@ pub struct Cluster {
     /// The number of whoever sets the cluster up, and has nothing to do after that.
     kubeadm: u32,
     /// Components whose processes do not run.
-    pub(crate) stopped: BTreeSet<u32>,
+    pub(crate) stopped: SmallSet<u32>,
     kubelets: Vec<Arc<Kubelet>>,
     pub(crate) outside: Outside,
     /// Who sends traffic, by name.
-    pub(crate) generators: BTreeMap<String, Running>,
+    pub(crate) generators: SmallMap<String, Running>,
     underlay: Underlay,
     quiet: Quiet,
     /// What changed since a host last asked; kept only while a host follows.
-    changed: Option<BTreeSet<(KindId, Key)>>,
+    changed: Option<OrdSet<(KindId, Key)>>,
 }
 
 impl Cluster {
@@ -148,8 +148,8 @@ impl Cluster {
         let outside = Outside::new();
         // A component runs when its container does.
         let stopped = match options.control_plane {
-            true => BTreeSet::from([CONTROLLER_MANAGER, SCHEDULER]),
-            false => BTreeSet::from([kubeadm]),
+            true => SmallSet::from([CONTROLLER_MANAGER, SCHEDULER]),
+            false => SmallSet::from([kubeadm]),
         };
         let machines = (FIRST_KUBELET..).zip(kubelets.iter().map(|kubelet| kubelet.mac_address()));
         let machines = machines.chain([(kubeadm + 1, outside.mac_address())]);
@@ -172,7 +172,7 @@ impl Cluster {
             stopped,
             kubelets,
             outside,
-            generators: BTreeMap::new(),
+            generators: SmallMap::new(),
             underlay,
             quiet: Quiet::default(),
             changed: None,
@@ -252,7 +252,7 @@ impl Cluster {
     }
 
     /// Which objects changed since this was last asked, by kind and key.
-    pub fn take_changed(&mut self) -> BTreeSet<(KindId, Key)> {
+    pub fn take_changed(&mut self) -> OrdSet<(KindId, Key)> {
         self.changed.as_mut().map(std::mem::take).unwrap_or_default()
     }
 

@@ -1,13 +1,13 @@
 //! A program that sends HTTP requests to a URL at a rate and counts what comes of them. It runs
 //! in a pod's namespace or on the machine outside, as any other program there.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use network::{HttpRequest, Payload, SocketEvent, SocketId};
 use runtime::{Flow, Io, Process, ProcessEvent, Resolved, Resolver, Signal};
-use sim::{Digest, Duration, Time};
+use sim::{Digest, Duration, SmallMap, Time};
 
 /// How long an answer is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -76,7 +76,7 @@ pub(crate) struct Generator {
     addresses: Vec<Ipv4Addr>,
     resolved_at: Option<Time>,
     /// When each request under way was begun.
-    under_way: BTreeMap<SocketId, Time>,
+    under_way: SmallMap<SocketId, Time>,
     /// The same in the order in which they are given up.
     expiries: VecDeque<(Time, SocketId)>,
     counts: Counts,
@@ -92,7 +92,7 @@ impl Generator {
             resolver: None,
             addresses: Vec::new(),
             resolved_at: None,
-            under_way: BTreeMap::new(),
+            under_way: SmallMap::new(),
             expiries: VecDeque::new(),
             counts: Counts::default(),
         }

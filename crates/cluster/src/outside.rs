@@ -1,7 +1,6 @@
 //! The machine outside of the cluster, on the same link as its nodes: their gateway and name
 //! server, and where clients are that come from outside. It knows no name and leads nowhere else.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -11,7 +10,7 @@ use network::{
     Ready, SocketEvent, Sockets, TransportProtocol,
 };
 use runtime::{ContainerLog, Environment, Files, Flow, Io, Process, ProcessEvent};
-use sim::{Digest, Digestible, Time};
+use sim::{Digest, Digestible, SmallMap, Time};
 
 const NAME: &str = "outside";
 const ADDRESS: Cidr = Cidr { address: Ipv4Addr::new(172, 18, 0, 1), prefix: 16 };
@@ -31,7 +30,7 @@ struct Task {
 #[derive(Clone, Debug)]
 pub(crate) struct Outside {
     machine: Machine,
-    tasks: BTreeMap<u64, Task>,
+    tasks: SmallMap<u64, Task>,
     next_owner: u64,
     environment: Environment,
     files: Files,
@@ -83,7 +82,7 @@ impl Outside {
         let options = MachineOptions { name: NAME.to_string(), address: ADDRESS };
         Outside {
             machine: Machine::new(options),
-            tasks: BTreeMap::new(),
+            tasks: SmallMap::new(),
             next_owner: 1,
             environment: Environment { hostname: NAME.to_string(), ..Environment::default() },
             files: Files::new(),

@@ -1,10 +1,8 @@
 //! The cable between the machines: one link that all are connected to, on which a frame takes a
 //! moment. What one machine sends arrives in the order in which it was sent.
 
-use std::collections::BTreeMap;
-
 use network::{Frame, Ipv4Packet, MacAddress, Transport};
-use sim::{Digest, Digestible, Duration, Stream, Time};
+use sim::{Digest, Digestible, Duration, OrdMap, Stream, Time};
 
 /// How long a frame is under way: at least and at most.
 const LATENCY: (Duration, Duration) = (Duration::from_micros(150), Duration::from_micros(250));
@@ -21,7 +19,7 @@ struct Port {
 /// The link.
 #[derive(Clone, Debug)]
 pub(crate) struct Underlay {
-    ports: BTreeMap<MacAddress, Port>,
+    ports: OrdMap<MacAddress, Port>,
 }
 
 impl Underlay {

@@ -3,9 +3,8 @@
 //! Upstream: pkg/scheduler/util/utils.go (GetHostPorts) and
 //! staging/src/k8s.io/kube-scheduler/framework/types.go (HostPortInfo)
 
-use std::collections::BTreeSet;
-
 use api::openapi::api::core::v1::{Container, Pod};
+use sim::SmallSet;
 
 use crate::resources::is_restartable_init_container;
 
@@ -49,7 +48,7 @@ fn ports_of(container: &Container) -> impl Iterator<Item = HostPort> {
 
 /// The ports in use on a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct UsedPorts(BTreeSet<HostPort>);
+pub struct UsedPorts(SmallSet<HostPort>);
 
 impl UsedPorts {
     /// Takes a port.

@@ -2,13 +2,12 @@
 //!
 //! Upstream: staging/src/k8s.io/component-helpers/scheduling/corev1/nodeaffinity/nodeaffinity.go
 
-use std::collections::BTreeSet;
-
 use api::labels::{Operator, Requirement};
 use api::openapi::api::core::v1::{
     Node, NodeSelector as CoreNodeSelector, NodeSelectorRequirement, NodeSelectorTerm, Pod,
     PodSpec, PreferredSchedulingTerm,
 };
+use sim::SmallSet;
 
 /// The only field of a node that a selector can ask for.
 const NAME_FIELD: &str = "metadata.name";
@@ -147,23 +146,23 @@ pub fn required_terms(spec: &PodSpec) -> Option<&CoreNodeSelector> {
 /// The nodes that required node affinity names one by one: `None` when any node may do.
 /// Upstream: pkg/scheduler/framework/plugins/nodeaffinity/node_affinity.go, PreFilter.
 #[must_use]
-pub fn required_node_names(spec: &PodSpec) -> Option<BTreeSet<String>> {
+pub fn required_node_names(spec: &PodSpec) -> Option<SmallSet<String>> {
     let terms = &required_terms(spec)?.node_selector_terms;
-    let mut names: Option<BTreeSet<String>> = None;
+    let mut names: Option<SmallSet<String>> = None;
     for term in terms {
-        let mut term_names: Option<BTreeSet<String>> = None;
+        let mut term_names: Option<SmallSet<String>> = None;
         for field in term.match_fields.iter().flatten() {
             if field.key != NAME_FIELD || field.operator != "In" {
                 continue;
             }
-            let listed: BTreeSet<String> = field.values.iter().flatten().cloned().collect();
+            let listed: SmallSet<String> = field.values.iter().flatten().cloned().collect();
             term_names = Some(match term_names {
                 None => listed,
                 Some(known) => known.intersection(&listed).cloned().collect(),
             });
         }
         // One term without a name is enough for any node to be eligible.
-        names.get_or_insert_default().append(&mut term_names?);
+        names.get_or_insert_default().extend(term_names?);
     }
     names
 }

@@ -7,9 +7,10 @@ use std::collections::BTreeMap;
 use api::openapi::api::core::v1::{Container, ContainerStatus, Pod, PodSpec};
 use api::openapi::apimachinery::pkg::api::resource::Quantity;
 use api::quantity::Amount;
+use sim::SmallMap;
 
 /// Amounts by the name of the resource.
-pub type Amounts = BTreeMap<String, Amount>;
+pub type Amounts = SmallMap<String, Amount>;
 
 /// A resource list as exact amounts.
 #[must_use]

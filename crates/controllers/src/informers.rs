@@ -4,14 +4,12 @@
 //! What comes in are the changes that the watches deliver; what goes out are the same changes
 //! to the controllers, and the objects as they were after the last of them.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use api::openapi::api::core::v1::Event;
 use api::{Key, Kind, KindId, Kinded, Object};
 use apiserver::{Identity, Snapshot, WatchId, WatchSelector};
 use client::Context;
 use component_helpers::controller_ref::controller_of;
-use sim::{Digest, Digestible};
+use sim::{Digest, Digestible, OrdMap, OrdSet, SmallMap};
 
 /// One change as an event handler sees it: what came into being has no `old`, what is gone has
 /// no `new`.
@@ -54,7 +52,7 @@ struct KindInformer {
     snapshot: Snapshot,
     revision: u64,
     /// The objects that no controller owns, by namespace.
-    orphans: BTreeMap<String, BTreeSet<Key>>,
+    orphans: OrdMap<String, OrdSet<Key>>,
 }
 
 impl KindInformer {
@@ -84,13 +82,13 @@ impl KindInformer {
 #[derive(Clone, Debug)]
 pub struct SharedInformers {
     identity: Identity,
-    kinds: BTreeMap<KindId, KindInformer>,
+    kinds: SmallMap<KindId, KindInformer>,
     nothing: Snapshot,
 }
 
 impl SharedInformers {
     pub(crate) fn new(identity: Identity) -> Self {
-        SharedInformers { identity, kinds: BTreeMap::new(), nothing: Snapshot::default() }
+        SharedInformers { identity, kinds: SmallMap::new(), nothing: Snapshot::default() }
     }
 
     /// Whether they have listed.
@@ -123,7 +121,7 @@ impl SharedInformers {
         for kind in Kind::all().filter(|kind| kind.id != Event::ID) {
             let (watch, snapshot, revision) =
                 cx.server.watch(&self.identity, cx.owner, kind.id, WatchSelector::Everything);
-            let orphans = BTreeMap::new();
+            let orphans = OrdMap::new();
             let mut informer = KindInformer { watch, snapshot, revision, orphans };
             let listed = informer.snapshot.clone();
             for object in listed.iter() {

@@ -4,13 +4,11 @@
 //! Namespaces come in; deletions of everything in them, their conditions and their finalization
 //! go out. Upstream: pkg/controller/namespace
 
-use std::collections::BTreeMap;
-
 use api::openapi::api::core::v1::{Namespace, NamespaceCondition, Pod};
 use api::{Key, Kind, KindId, Kinded, Object};
 use apiserver::Subresource;
 use component_helpers::pod_status::is_pod_terminal;
-use sim::{Duration, Sort};
+use sim::{Duration, SmallMap, Sort};
 
 use crate::refusal::is_not_found;
 use crate::{Action, Change, Controller, Enqueue, Error, SyncContext, Watch};
@@ -73,9 +71,9 @@ struct Remaining {
     /// How long it may take to go.
     estimate_seconds: i64,
     /// How many objects there are, by `resource.group`.
-    by_resource: BTreeMap<String, usize>,
+    by_resource: SmallMap<String, usize>,
     /// How many objects each finalizer holds.
-    by_finalizer: BTreeMap<String, usize>,
+    by_finalizer: SmallMap<String, usize>,
     /// What could not be deleted.
     errors: Vec<Error>,
 }
@@ -196,7 +194,7 @@ fn wanted_conditions(remaining: &Remaining) -> [NamespaceCondition; 5] {
             last_transition_time: None,
         }
     };
-    let joined = |counts: &BTreeMap<String, usize>, preposition: &str| {
+    let joined = |counts: &SmallMap<String, usize>, preposition: &str| {
         let parts: Vec<String> = counts
             .iter()
             .map(|(name, count)| format!("{name} {preposition} {count} resource instances"))

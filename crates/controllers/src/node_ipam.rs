@@ -2,13 +2,12 @@
 //!
 //! Upstream: pkg/controller/nodeipam/ipam/range_allocator.go and cidrset/cidr_set.go
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use api::Key;
 use api::openapi::api::core::v1::Node;
 use client::EventType;
-use sim::Digest;
+use sim::{Digest, OrdMap};
 
 use crate::refusal::is_not_found;
 use crate::{Action, Change, Controller, Enqueue, Error, SyncContext, Watch};
@@ -32,7 +31,7 @@ pub struct NodeIpamController {
 #[derive(Clone, Debug, Default)]
 struct Parts {
     /// Which node has which.
-    used: BTreeMap<u32, String>,
+    used: OrdMap<u32, String>,
     /// Where the search for a free one begins, so that one is not given again at once.
     next: u32,
 }

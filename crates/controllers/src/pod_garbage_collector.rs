@@ -3,13 +3,11 @@
 //!
 //! It looks at all pods every now and then. Upstream: pkg/controller/podgc/gc_controller.go
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use api::Key;
 use api::openapi::api::core::v1::{Node, Pod, PodCondition};
 use apiserver::DeleteOptions;
 use component_helpers::pod_status::{is_pod_terminal, node_name, update_condition};
-use sim::{Digest, Duration, Sort, Time};
+use sim::{Digest, Duration, OrdMap, OrdSet, Sort, Time};
 
 use crate::refusal::is_not_found;
 use crate::{Action, Controller, Enqueue, Error, SyncContext, Watch};
@@ -26,7 +24,7 @@ const OUT_OF_SERVICE: &str = "node.kubernetes.io/out-of-service";
 #[derive(Clone, Debug, Default)]
 pub struct PodGarbageCollector {
     /// The nodes that pods name and that are not there, and until when they are waited for.
-    quarantine: BTreeMap<String, Time>,
+    quarantine: OrdMap<String, Time>,
 }
 
 impl Controller for PodGarbageCollector {
@@ -60,7 +58,7 @@ impl PodGarbageCollector {
         let informers = cx.informers;
         let missing =
             |name: &str| !name.is_empty() && informers.get::<Node>(&Key::cluster(name)).is_none();
-        let bound: BTreeSet<&str> =
+        let bound: OrdSet<&str> =
             informers.all::<Pod>().map(node_name).filter(|name| missing(name)).collect();
         for name in &bound {
             let until = cx.now() + QUARANTINE;

@@ -1,7 +1,6 @@
 //! What a controller is given while it reconciles a key: requests under its own identity, the
 //! informers, and a recorder of Events.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time as MetaTime};
@@ -9,7 +8,7 @@ use api::{Key, KindId, Kinded, Object, Status};
 use apiserver::{Body, DeleteOptions, Identity, Propagation, Request, Response, Subresource, Verb};
 use client::{Api, Context, EventRecorder, EventType, object_reference};
 use jiff::Timestamp;
-use sim::{Duration, Time};
+use sim::{Duration, SmallMap, Time};
 
 use crate::SharedInformers;
 
@@ -21,7 +20,7 @@ pub struct SyncContext<'s, 'c> {
     pub(crate) identity: &'s Identity,
     pub(crate) recorder: &'s mut EventRecorder,
     /// The revisions of this key's writes, by the kind that was written.
-    pub(crate) writes: BTreeMap<KindId, u64>,
+    pub(crate) writes: SmallMap<KindId, u64>,
     /// Other keys to reconcile, and when.
     pub(crate) also: Vec<(Key, Time)>,
 }

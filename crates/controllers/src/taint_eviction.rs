@@ -4,8 +4,6 @@
 //! Changes of nodes and pods come in as keys of pods; deletions go out.
 //! Upstream: pkg/controller/tainteviction/taint_eviction.go
 
-use std::collections::BTreeMap;
-
 use api::openapi::api::core::v1::{
     Node, ObjectReference, Pod, PodCondition, PodSpec, Taint, Toleration,
 };
@@ -14,7 +12,7 @@ use apiserver::DeleteOptions;
 use client::EventType;
 use component_helpers::pod_status::{node_name, update_condition};
 use component_helpers::taints::tolerates_taint;
-use sim::{Digest, Duration, Time};
+use sim::{Digest, Duration, OrdMap, Time};
 
 use crate::refusal::is_not_found;
 use crate::{Action, Change, Controller, Enqueue, Error, SharedInformers, SyncContext, Watch};
@@ -25,7 +23,7 @@ const REASON: &str = "TaintManagerEviction";
 #[derive(Clone, Debug, Default)]
 pub struct TaintEvictionController {
     /// When each pod that tolerates its node's taints for a while is to be deleted.
-    scheduled: BTreeMap<Key, Time>,
+    scheduled: OrdMap<Key, Time>,
 }
 
 impl Controller for TaintEvictionController {

@@ -169,7 +169,7 @@ pub(crate) fn in_sync<R>(world: &mut World, run: impl FnOnce(&mut SyncContext<'_
         informers: &informers,
         identity: &identity,
         recorder: &mut recorder,
-        writes: std::collections::BTreeMap::new(),
+        writes: sim::SmallMap::new(),
         also: Vec::new(),
     })
 }

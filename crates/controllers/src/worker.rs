@@ -1,12 +1,10 @@
 //! One controller at work: its queue, its identity, and the keys that wait until the informers
 //! have caught up with the controller's own writes.
 
-use std::collections::BTreeMap;
-
 use api::{Key, KindId};
 use apiserver::Identity;
 use client::{Context, EventRecorder, WorkQueue};
-use sim::{Digest, Duration, Time};
+use sim::{Digest, Duration, OrdMap, SmallMap, Time};
 use trace::What;
 
 use crate::{Action, Change, Controller, Enqueue, SharedInformers, SyncContext, Watched};
@@ -45,11 +43,11 @@ pub(crate) struct Worker<C> {
     identity: Identity,
     recorder: EventRecorder,
     /// What each key that was written for waits for before it may be reconciled again.
-    writes: BTreeMap<Key, Writes>,
+    writes: OrdMap<Key, Writes>,
     /// How many entries `writes` may have before those that nothing waits for are dropped.
     writes_limit: usize,
     /// The keys that are due and wait for a revision of a kind.
-    waiting: BTreeMap<(KindId, u64), Vec<Key>>,
+    waiting: OrdMap<(KindId, u64), Vec<Key>>,
 }
 
 /// The writes of the last sync of a key. A controller must not act on a cache that is older than
@@ -59,7 +57,7 @@ struct Writes {
     /// Until when the worker is busy with them.
     until: Time,
     /// The revisions that they made, by kind.
-    revisions: BTreeMap<KindId, u64>,
+    revisions: SmallMap<KindId, u64>,
 }
 
 impl<C: Controller> Worker<C> {
@@ -71,9 +69,9 @@ impl<C: Controller> Worker<C> {
             queue: WorkQueue::new(),
             identity,
             recorder,
-            writes: BTreeMap::new(),
+            writes: OrdMap::new(),
             writes_limit: WRITES_LIMIT,
-            waiting: BTreeMap::new(),
+            waiting: OrdMap::new(),
         }
     }
 
@@ -161,7 +159,7 @@ impl<C: Controller> Work for Worker<C> {
             informers,
             identity: &self.identity,
             recorder: &mut self.recorder,
-            writes: BTreeMap::new(),
+            writes: SmallMap::new(),
             also: Vec::new(),
         };
         // What this sync knows of the key is newer than what an earlier one set a timer for.

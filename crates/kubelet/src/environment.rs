@@ -11,7 +11,7 @@ use api::openapi::api::core::v1::{
 };
 use client::Context;
 use runtime::{Environment, Image};
-use sim::Sort;
+use sim::{SmallMap, Sort};
 
 use crate::dial::port_number;
 use crate::node::Node;
@@ -60,7 +60,7 @@ pub(crate) fn config_map(
     cx: &mut Context<'_>,
     namespace: &str,
     name: &str,
-) -> Option<BTreeMap<String, Vec<u8>>> {
+) -> Option<SmallMap<String, Vec<u8>>> {
     let object = cx.api::<ConfigMap>(&node.identity, namespace).get(name).ok()?;
     let text = object.data.iter().flatten().map(|(key, value)| (key.clone(), value.clone().into()));
     let binary = object.binary_data.iter().flatten();
@@ -73,7 +73,7 @@ pub(crate) fn secret(
     cx: &mut Context<'_>,
     namespace: &str,
     name: &str,
-) -> Option<BTreeMap<String, Vec<u8>>> {
+) -> Option<SmallMap<String, Vec<u8>>> {
     let object = cx.api::<Secret>(&node.identity, namespace).get(name).ok()?;
     let data = object.data.iter().flatten();
     Some(data.map(|(key, value)| (key.clone(), value.0.clone())).collect())

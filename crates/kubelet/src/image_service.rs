@@ -1,12 +1,11 @@
 //! The images on a node, and the pulls that bring them there: one after the other, each taking
 //! the time that its size needs. Upstream: pkg/kubelet/images/puller.go, serialImagePuller.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::openapi::api::core::v1::ContainerImage;
 use runtime::{Image, ImageCatalogue, ImageReference, PullError};
-use sim::{Digest, Digestible, Duration, Sort, Stream, Time};
+use sim::{Digest, Digestible, Duration, SmallMap, Sort, Stream, Time};
 
 /// Between request and first byte: names, manifests, tokens.
 const HANDSHAKE: (Duration, Duration) = (Duration::from_millis(350), Duration::from_millis(900));
@@ -33,13 +32,13 @@ struct Stored {
 #[derive(Clone, Debug)]
 pub(crate) struct ImageService {
     catalogue: Arc<dyn ImageCatalogue>,
-    stored: BTreeMap<String, Stored>,
+    stored: SmallMap<String, Stored>,
     busy_until: Time,
 }
 
 impl ImageService {
     pub(crate) fn new(catalogue: Arc<dyn ImageCatalogue>) -> Self {
-        ImageService { catalogue, stored: BTreeMap::new(), busy_until: Time::ZERO }
+        ImageService { catalogue, stored: SmallMap::new(), busy_until: Time::ZERO }
     }
 
     /// Puts an image on the node without a pull.
@@ -99,7 +98,7 @@ impl ImageService {
 
     /// The images as the node's status lists them, largest first.
     pub(crate) fn report(&self, now: Time) -> Vec<ContainerImage> {
-        let mut by_digest: BTreeMap<&str, (u64, Vec<String>)> = BTreeMap::new();
+        let mut by_digest: SmallMap<&str, (u64, Vec<String>)> = SmallMap::new();
         for (name, stored) in self.stored.iter().filter(|(_, stored)| stored.present_from <= now) {
             let image = &stored.image;
             let by_hash = format!("{}@{}", image.repository, image.digest);

@@ -1,6 +1,5 @@
 //! The kubelet as a component: it wakes, takes in what changed, does what is due.
 
-use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use apiserver::{Identity, WatchSelector};
 use client::{Change, Component, Context, Informer};
 use network::{Frame, MacAddress, Owner, Ready};
 use runtime::{ContainerLog, ImageCatalogue, Process, ProcessEvent};
-use sim::{Digest, Duration, OrdMap, Time};
+use sim::{Digest, Duration, OrdMap, SmallSet, Time};
 
 use crate::admission::{self, NodeView};
 use crate::agenda::Agenda;
@@ -43,7 +42,7 @@ pub struct Kubelet {
     powered: bool,
     next_mirrors: Option<Time>,
     /// The static pods whose manifests were taken out.
-    withdrawn: BTreeSet<String>,
+    withdrawn: SmallSet<String>,
     static_pods_changed: bool,
     /// When the pods have something to do, if the kubelet looks at them or not.
     agenda: Agenda,
@@ -76,7 +75,7 @@ impl Kubelet {
             power_wanted: true,
             powered: true,
             next_mirrors: None,
-            withdrawn: BTreeSet::new(),
+            withdrawn: SmallSet::new(),
             static_pods_changed: false,
             agenda: Agenda::default(),
             looks: false,

@@ -4,7 +4,6 @@
 //! Upstream: pkg/kubelet/kubelet_node_status.go, pkg/kubelet/nodestatus/setters.go,
 //! staging/src/k8s.io/component-helpers/apimachinery/lease/controller.go.
 
-use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -15,7 +14,7 @@ use apiserver::{Identity, WatchSelector};
 use client::{Context, EventRecorder, EventType, Informer};
 use network::{Cidr, Machine, MachineOptions, NamespaceId, PortMapping, Route};
 use runtime::{ImageCatalogue, ImageReference, Volume};
-use sim::{Digest, Digestible, Duration, Stream, Time};
+use sim::{Digest, Digestible, Duration, SmallSet, Stream, Time};
 
 use crate::dns::HOST_DNS;
 use crate::image_service::{ImageService, Pull};
@@ -61,7 +60,7 @@ pub(crate) struct Node {
     pub(crate) owners: Owners,
     /// Its files, and the directories that were made in it.
     pub(crate) host: Volume,
-    pub(crate) host_directories: BTreeSet<String>,
+    pub(crate) host_directories: SmallSet<String>,
     /// Whether images came or went since the last report.
     pub(crate) images_changed: bool,
     /// The object as the kubelet knows it.
@@ -89,7 +88,7 @@ impl Node {
             network: machine(&spec),
             owners: Owners::new(),
             host: host_files(&spec),
-            host_directories: BTreeSet::new(),
+            host_directories: SmallSet::new(),
             images,
             stream: format!("kubelet/{}", spec.name),
             images_changed: false,

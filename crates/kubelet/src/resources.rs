@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 
 use api::openapi::api::core::v1::{Container, Pod};
 use api::openapi::apimachinery::pkg::api::resource::Quantity;
+use sim::SmallMap;
 
 /// Amounts by resource name: thousandths for `cpu`, whole units for everything else.
-pub(crate) type Amounts = BTreeMap<String, u64>;
+pub(crate) type Amounts = SmallMap<String, u64>;
 
 /// A quantity in thousandths, rounded up. A malformed one, which the API server does not let
 /// in, is nothing.

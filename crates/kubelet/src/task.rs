@@ -1,12 +1,11 @@
 //! A program that runs on the machine: a container's own, or one that was started beside it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use client::Context;
 use network::{Machine, NamespaceId, Owner, Sockets};
 use runtime::{ContainerLog, Environment, Files, Flow, Io, Process, ProcessEvent, Volume};
-use sim::{Digest, Digestible, Time};
+use sim::{Digest, Digestible, SmallMap, Time};
 
 use crate::owners::Owners;
 use crate::volumes::HOST_VOLUME;
@@ -20,7 +19,7 @@ pub(crate) struct World<'a> {
     /// Which processes there are.
     pub(crate) owners: &'a mut Owners,
     /// The pod's volumes.
-    pub(crate) volumes: &'a mut BTreeMap<String, Volume>,
+    pub(crate) volumes: &'a mut SmallMap<String, Volume>,
     /// The machine's own files.
     pub(crate) host: &'a mut Volume,
 }

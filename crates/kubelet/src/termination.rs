@@ -4,12 +4,10 @@
 //! Upstream: pkg/kubelet/kubelet.go, SyncTerminatingPod and SyncTerminatedPod;
 //! kuberuntime_container.go, killContainersWithSyncResult.
 
-use std::collections::BTreeMap;
-
 use api::openapi::api::core::v1::Pod;
 use apiserver::DeleteOptions;
 use client::{Context, EventType};
-use sim::{Digest, Digestible, Duration, Time};
+use sim::{Digest, Digestible, Duration, SmallMap, Time};
 
 use crate::container::Role;
 use crate::ending::Ending;
@@ -26,7 +24,7 @@ pub(crate) struct Termination {
     /// When the grace is over.
     deadline: Time,
     /// The ends of the containers that ran, by their place.
-    endings: BTreeMap<u64, Ending>,
+    endings: SmallMap<u64, Ending>,
     /// When the sandbox is gone; `None` while containers run.
     sandbox_gone: Option<Time>,
 }
@@ -81,7 +79,7 @@ impl PodWorker {
         self.next_sync = None;
         self.stage = Stage::Terminating(Termination {
             deadline: cx.now + self.grace(),
-            endings: BTreeMap::new(),
+            endings: SmallMap::new(),
             sandbox_gone: None,
         });
         for place in 0..self.containers.len() {

@@ -2,15 +2,13 @@
 //!
 //! Upstream: pkg/kubelet/volumemanager; pkg/volume/{configmap,secret,projected,downwardapi}.
 
-use std::collections::BTreeMap;
-
 use api::openapi::api::core::v1::{
     Container, DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, Pod, Volume as VolumeSource,
     VolumeProjection,
 };
 use client::{Context, EventType};
 use runtime::{Files, Volume};
-use sim::{Digest, Digestible, Duration, Time};
+use sim::{Digest, Digestible, Duration, SmallMap, Time};
 
 use crate::environment::{config_map, metadata_field, secret};
 use crate::node::Node;
@@ -28,13 +26,13 @@ const RESYNC: (Duration, Duration) = (Duration::from_secs(60), Duration::from_se
 const MISSING_CONFIG_KEY: &str = "configmap references non-existent config key";
 const MISSING_SECRET_KEY: &str = "references non-existent secret key";
 
-type Contents = BTreeMap<String, Vec<u8>>;
+type Contents = SmallMap<String, Vec<u8>>;
 
 /// How far the volumes of a pod have come.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct VolumeState {
     /// The volumes by name, shared by the pod's containers; empty until all are mounted.
-    pub(crate) mounted: BTreeMap<String, Volume>,
+    pub(crate) mounted: SmallMap<String, Volume>,
     ready: bool,
     retry: Duration,
     retry_at: Option<Time>,
@@ -163,7 +161,7 @@ impl PodWorker {
             self.next_sync = Some(time);
             return false;
         }
-        let mut mounted = BTreeMap::new();
+        let mut mounted = SmallMap::new();
         let mut failed = false;
         let pod = self.pod.clone();
         let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());

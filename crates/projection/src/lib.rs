@@ -10,12 +10,11 @@ mod rows;
 mod service;
 mod traffic;
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use api::openapi::api::core::v1::Pod;
 use api::{Key, Kind, KindId, Object};
 use cluster::Cluster;
 use protocol::{ComponentRow, Delta};
+use sim::{OrdMap, OrdSet};
 
 pub use detail::{detail, reference};
 pub use traffic::Traffic;
@@ -24,13 +23,13 @@ pub use traffic::Traffic;
 #[derive(Clone, Debug, Default)]
 pub struct Projection {
     /// The UIDs of the rows that the page has.
-    shown: BTreeMap<(KindId, Key), String>,
-    failed_nodes: BTreeSet<String>,
+    shown: OrdMap<(KindId, Key), String>,
+    failed_nodes: OrdSet<String>,
     components: Vec<ComponentRow>,
     /// The UIDs of the Services that the page has.
-    services: BTreeMap<Key, String>,
+    services: OrdMap<Key, String>,
     /// The Service of each EndpointSlice.
-    slices: BTreeMap<Key, Key>,
+    slices: OrdMap<Key, Key>,
     follower: traffic::Follower,
 }
 
@@ -67,11 +66,11 @@ impl Projection {
     fn add_services(
         &mut self,
         cluster: &Cluster,
-        changed: &BTreeSet<(KindId, Key)>,
+        changed: &OrdSet<(KindId, Key)>,
         deltas: &mut Vec<Delta>,
     ) {
         let slices = cluster.snapshot(KindId::ENDPOINT_SLICE);
-        let mut keys = BTreeSet::new();
+        let mut keys = OrdSet::new();
         for (kind, key) in changed {
             if *kind == KindId::SERVICE {
                 keys.insert(key.clone());
@@ -103,8 +102,9 @@ impl Projection {
     pub fn changes(&mut self, cluster: &mut Cluster) -> Vec<Delta> {
         let mut changed = cluster.take_changed();
         let failed = failed_nodes(cluster);
-        let faults: Vec<String> =
-            failed.symmetric_difference(&self.failed_nodes).cloned().collect();
+        let appeared = failed.iter().filter(|node| !self.failed_nodes.contains(*node));
+        let gone = self.failed_nodes.iter().filter(|node| !failed.contains(*node));
+        let faults: Vec<String> = appeared.chain(gone).cloned().collect();
         self.failed_nodes = failed;
         changed.extend(faults.iter().map(|node| (KindId::NODE, Key::cluster(node))));
         self.add_dependents(cluster, &mut changed);
@@ -128,7 +128,7 @@ impl Projection {
 
     /// A node's row counts what its pods ask for, and a pod's row says whether its node
     /// reports: a change of the one is a change of the other.
-    fn add_dependents(&self, cluster: &Cluster, changed: &mut BTreeSet<(KindId, Key)>) {
+    fn add_dependents(&self, cluster: &Cluster, changed: &mut OrdSet<(KindId, Key)>) {
         let pods = cluster.snapshot(KindId::POD);
         let mut more = Vec::new();
         for (kind, key) in changed.iter() {
@@ -173,7 +173,7 @@ impl Projection {
     }
 }
 
-fn failed_nodes(cluster: &Cluster) -> BTreeSet<String> {
+fn failed_nodes(cluster: &Cluster) -> OrdSet<String> {
     cluster
         .kubelets()
         .filter(|kubelet| !kubelet.is_running())

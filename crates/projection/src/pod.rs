@@ -1,19 +1,17 @@
 //! The row of a pod.
 
-use std::collections::BTreeMap;
-
 use api::openapi::api::core::v1::{Container, ContainerState as ApiState, ContainerStatus, Pod};
 use api::openapi::api::core::v1::{Node, PodStatus};
 use api::{Key, KindId, Object};
 use cluster::Cluster;
 use component_helpers::resources::{self, PodResourcesOptions};
 use protocol::{ContainerRow, ContainerState, PodRow, PodState, Progress, Resources};
-use sim::Time;
+use sim::{SmallMap, Time};
 
 use crate::rows::{count, created, milliseconds, owner};
 
 /// The cells of an object's table row, by the names of their columns.
-pub(crate) fn cells_by_name(object: &Object, cluster: &Cluster) -> BTreeMap<&'static str, String> {
+pub(crate) fn cells_by_name(object: &Object, cluster: &Cluster) -> SmallMap<&'static str, String> {
     let kind = object.kind();
     let now = cluster.clock().timestamp(cluster.now());
     let cells = (kind.row)(object, now);

@@ -1,7 +1,5 @@
 //! One row per object.
 
-use std::collections::BTreeSet;
-
 use api::openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet};
 use api::openapi::api::core::v1::{Event, Node, PodTemplateSpec};
 use api::openapi::apimachinery::pkg::api::resource::Quantity;
@@ -13,11 +11,12 @@ use protocol::{
     ConditionRow, ConditionStatus, Delta, EventKind, EventRow, KindRow, NodeRow, ObjectRow, Owner,
     Resources, WorkloadRow,
 };
+use sim::OrdSet;
 
 use crate::{pod, reference};
 
 /// The row of an object, whatever its kind.
-pub(crate) fn delta(cluster: &Cluster, object: &Object, failed: &BTreeSet<String>) -> Delta {
+pub(crate) fn delta(cluster: &Cluster, object: &Object, failed: &OrdSet<String>) -> Delta {
     if let Some(node) = object.get::<Node>() {
         return Delta::Node(node_row(cluster, object, node, failed));
     }
@@ -135,7 +134,7 @@ fn object_row(cluster: &Cluster, object: &Object) -> ObjectRow {
     }
 }
 
-fn node_row(cluster: &Cluster, object: &Object, node: &Node, failed: &BTreeSet<String>) -> NodeRow {
+fn node_row(cluster: &Cluster, object: &Object, node: &Node, failed: &OrdSet<String>) -> NodeRow {
     let name = object.name();
     let spec = node.spec.clone().unwrap_or_default();
     let status = node.status.clone().unwrap_or_default();

@@ -1,13 +1,12 @@
 //! Packets and probes out of the trace: a sample of what happened since the page was last told.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use api::openapi::api::core::v1::Pod;
 use api::{Key, KindId, Object};
 use cluster::Cluster;
 use protocol::{PacketRow, PacketSort, ProbeRow, Station};
-use sim::{Sort, Time};
+use sim::{OrdMap, Sort, Time};
 use trace::{Record, Verdict, What};
 
 use crate::pod::cells_by_name;
@@ -33,14 +32,14 @@ pub struct Traffic {
 pub(crate) struct Follower {
     last: u64,
     /// Packets on the cable: where they began.
-    under_way: BTreeMap<u64, Ipv4Addr>,
+    under_way: OrdMap<u64, Ipv4Addr>,
 }
 
 impl Follower {
     /// Forgets everything that happened so far.
     pub(crate) fn skip(&mut self, cluster: &Cluster) {
         self.last = cluster.trace().records().last().map_or(self.last, |record| record.id);
-        self.under_way.clear();
+        self.under_way = OrdMap::new();
     }
 
     /// What went on since this was last asked.
@@ -122,11 +121,11 @@ fn probe_row(cluster: &Cluster, pod: &str, probe: &str, success: bool) -> Option
 }
 
 /// Who has which address.
-struct Places(BTreeMap<Ipv4Addr, Station>);
+struct Places(OrdMap<Ipv4Addr, Station>);
 
 impl Places {
     fn of(cluster: &Cluster) -> Places {
-        let mut places = BTreeMap::new();
+        let mut places = OrdMap::new();
         for pod in cluster.snapshot(KindId::POD).iter() {
             if let Some(address) = own_address(pod) {
                 places.insert(address, Station::Pod(pod.uid().to_string()));

@@ -1,9 +1,8 @@
 //! The files of a container: its own, and those of the volumes that are mounted in it.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use sim::{Digest, Digestible, OrdMap, Sort};
+use sim::{Digest, Digestible, OrdMap, SmallMap, SmallSet, Sort};
 
 /// How much one volume, or the files of one container, may hold. What does not fit is not
 /// written, as on a disk that is full.
@@ -56,14 +55,14 @@ impl Volume {
 
     /// The names directly within a directory, each once, in order.
     #[must_use]
-    pub fn names_in(&self, directory: &str) -> BTreeSet<String> {
-        let mut names = BTreeSet::new();
+    pub fn names_in(&self, directory: &str) -> SmallSet<String> {
+        let mut names = SmallSet::new();
         self.list(directory, &mut names);
         names
     }
 
     /// Adds the names directly within a directory.
-    fn list(&self, directory: &str, names: &mut BTreeSet<String>) {
+    fn list(&self, directory: &str, names: &mut SmallSet<String>) {
         let prefix = if directory.is_empty() { String::new() } else { format!("{directory}/") };
         let start: Arc<str> = prefix.as_str().into();
         let inside = self.contents.range(start..);
@@ -149,7 +148,7 @@ impl Files {
     }
 
     /// Takes in the mounted volumes as they stand.
-    pub fn load(&mut self, volumes: &BTreeMap<String, Volume>) {
+    pub fn load(&mut self, volumes: &SmallMap<String, Volume>) {
         for mount in &mut self.mounts {
             mount.volume = volumes.get(&mount.name).cloned().unwrap_or_default();
         }
@@ -157,7 +156,7 @@ impl Files {
 
     /// Puts the mounted volumes back. A volume may be mounted twice, but one event writes
     /// through one mount at a time, and reads the others again at the next.
-    pub fn store(&mut self, volumes: &mut BTreeMap<String, Volume>) {
+    pub fn store(&mut self, volumes: &mut SmallMap<String, Volume>) {
         for mount in self.mounts.iter_mut().filter(|mount| !mount.read_only) {
             let volume = std::mem::take(&mut mount.volume);
             if let Some(stored) = volumes.get_mut(&mount.name)
@@ -225,9 +224,9 @@ impl Files {
 
     /// The names directly within a directory, each once, in order.
     #[must_use]
-    pub fn list(&self, directory: &str) -> BTreeSet<String> {
+    pub fn list(&self, directory: &str) -> SmallSet<String> {
         let directory = directory.trim_end_matches('/');
-        let mut names = BTreeSet::new();
+        let mut names = SmallSet::new();
         let (volume, inner) = self.locate(directory);
         volume.list(&inner, &mut names);
         for mount in &self.mounts {
@@ -276,7 +275,7 @@ mod tests {
 
     #[test]
     fn containers_share_what_they_mount() {
-        let mut volumes = BTreeMap::from([("data".to_string(), Volume::new())]);
+        let mut volumes = SmallMap::from([("data".to_string(), Volume::new())]);
         let (mut writer, mut reader) = (Files::new(), Files::new());
         writer.mount("/out", "data", "", false);
         reader.mount("/in", "data", "deep", true);
@@ -292,7 +291,7 @@ mod tests {
     fn a_single_file_can_be_mounted() {
         let mut volume = Volume::new();
         volume.write("app.conf", b"a=1");
-        let volumes = BTreeMap::from([("config".to_string(), volume)]);
+        let volumes = SmallMap::from([("config".to_string(), volume)]);
         let mut files = Files::new();
         files.mount("/etc/app/app.conf", "config", "app.conf", false);
         files.load(&volumes);

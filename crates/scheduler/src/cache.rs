@@ -3,12 +3,11 @@
 //!
 //! Upstream: pkg/scheduler/backend/cache/{cache,node_tree,snapshot}.go
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::Key;
 use api::openapi::api::core::v1::{Node, Pod};
-use sim::{Digest, Digestible, OrdMap, OrdSet};
+use sim::{Digest, Digestible, OrdMap, OrdSet, SmallMap};
 
 use crate::framework::{NodeInfo, PodInfo};
 
@@ -19,7 +18,7 @@ const ZONE_LABEL: &str = "topology.kubernetes.io/zone";
 #[derive(Clone, Debug, Default)]
 struct NodeTree {
     zones: Vec<String>,
-    nodes: BTreeMap<String, Vec<Arc<str>>>,
+    nodes: SmallMap<String, Vec<Arc<str>>>,
 }
 
 impl NodeTree {
@@ -65,7 +64,7 @@ fn zone_key(node: &Node) -> String {
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
     nodes: Vec<Arc<NodeInfo>>,
-    places: BTreeMap<Arc<str>, usize>,
+    places: OrdMap<Arc<str>, usize>,
     with_affinity: Vec<usize>,
     with_required_anti_affinity: Vec<usize>,
     images: OrdMap<String, u32>,
@@ -138,7 +137,7 @@ pub struct Cache {
     assumed: OrdSet<Key>,
     /// How many nodes hold an image, by its name.
     images: OrdMap<String, u32>,
-    changed: BTreeSet<Arc<str>>,
+    changed: OrdSet<Arc<str>>,
     reordered: bool,
 }
 
@@ -172,7 +171,7 @@ impl Cache {
             }
         }
         snapshot.images = self.images.clone();
-        self.changed.clear();
+        self.changed = OrdSet::new();
         self.reordered = false;
     }
 
@@ -210,11 +209,11 @@ impl Cache {
         }
     }
 
-    fn images_of(&self, node: &str) -> Arc<BTreeMap<String, i64>> {
+    fn images_of(&self, node: &str) -> Arc<SmallMap<String, i64>> {
         self.nodes.get(node).map(|info| info.images.clone()).unwrap_or_default()
     }
 
-    fn count_images(&mut self, before: &BTreeMap<String, i64>, after: &BTreeMap<String, i64>) {
+    fn count_images(&mut self, before: &SmallMap<String, i64>, after: &SmallMap<String, i64>) {
         for name in before.keys().filter(|name| !after.contains_key(*name)) {
             if let Some(count) = self.images.get_mut(name) {
                 *count -= 1;
@@ -234,7 +233,7 @@ impl Cache {
         self.tree.remove(&zone_key(node), &name);
         self.reordered = true;
         let images = self.images_of(&name);
-        self.count_images(&images, &BTreeMap::new());
+        self.count_images(&images, &SmallMap::new());
         self.change(&name, |info| {
             info.node = None;
             info.images = Arc::default();

@@ -237,7 +237,7 @@ impl SchedulingQueue {
             return Strategy::AfterBackoff;
         }
         let mut strategy = Strategy::Skip;
-        for plugin in info.unschedulable_plugins.union(&info.pending_plugins) {
+        for plugin in info.unschedulable_plugins.iter().chain(&info.pending_plugins) {
             if self.framework.hint(plugin, pod, event, object) == Hint::Skip {
                 continue;
             }

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use sim::{Sort, Stream};
+use sim::{SmallSet, Sort, Stream};
 
 use crate::cache::Snapshot;
 use crate::framework::{
@@ -92,7 +92,7 @@ pub(crate) fn find_nodes_that_fit(cycle: Cycle<'_>, pod: &PodInfo, start: usize)
 /// The places to look at, in their order: all of them or only the nodes named, from `start`.
 fn candidate_places(
     snapshot: &Snapshot,
-    names: Option<&std::collections::BTreeSet<String>>,
+    names: Option<&SmallSet<String>>,
     start: usize,
 ) -> Vec<usize> {
     let mut places: Vec<usize> = match names {

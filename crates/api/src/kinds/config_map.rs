@@ -1,9 +1,8 @@
 //! ConfigMaps: what the API server knows of them.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ConfigMap;
+use std::collections::BTreeMap;
 
 use super::printing;
 use crate::field::ErrorList;

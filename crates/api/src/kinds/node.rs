@@ -1,9 +1,8 @@
 //! Nodes: what the API server knows of them.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Node, NodeSystemInfo};
+use sim::SmallSet;
 
 use super::printing;
 use crate::field::ErrorList;
@@ -135,7 +134,7 @@ fn status(node: &Node) -> String {
 /// The roles that the node's labels name, sorted.
 fn roles(node: &Node) -> String {
     let labels = node.metadata.labels.iter().flatten();
-    let roles: BTreeSet<&str> = labels
+    let roles: SmallSet<&str> = labels
         .filter_map(|(key, value)| match key.strip_prefix("node-role.kubernetes.io/") {
             Some(role) => Some(role),
             None => (key == "kubernetes.io/role").then_some(value.as_str()),

@@ -1,10 +1,9 @@
 //! Secrets: what the API server knows of them.
 
-use std::collections::BTreeMap;
-
 use jiff::Timestamp;
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::Secret;
+use std::collections::BTreeMap;
 
 use super::printing;
 use crate::field::ErrorList;

@@ -1,11 +1,10 @@
 //! Services: what the API server knows of them.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{
     LoadBalancerStatus, Service, ServicePort, ServiceSpec, ServiceStatus,
 };
+use sim::SmallSet;
 
 use super::printing;
 use crate::field::ErrorList;
@@ -131,7 +130,7 @@ fn load_balancer_text(status: Option<&ServiceStatus>) -> String {
     let status = status.and_then(|status| status.load_balancer.as_ref());
     let ingress = status.iter().flat_map(|status| status.ingress.iter().flatten());
     let non_empty = |text: &'_ Option<String>| text.clone().filter(|text| !text.is_empty());
-    let addresses: BTreeSet<String> =
+    let addresses: SmallSet<String> =
         ingress.filter_map(|it| non_empty(&it.ip).or_else(|| non_empty(&it.hostname))).collect();
     let text = addresses.into_iter().collect::<Vec<_>>().join(",");
     match text.get(..LOAD_BALANCER_WIDTH - 3) {
@@ -190,7 +189,7 @@ fn drop_type_dependent_fields(new: &mut Service, old: &Service) {
 }
 
 fn has_no_new_node_port(new: &ServiceSpec, old: &ServiceSpec) -> bool {
-    let ports = |spec: &ServiceSpec| -> BTreeSet<i32> {
+    let ports = |spec: &ServiceSpec| -> SmallSet<i32> {
         spec.ports.iter().flatten().filter_map(|port| port.node_port).collect()
     };
     ports(old).is_superset(&ports(new))

@@ -3,9 +3,8 @@
 //!
 //! Upstream: staging/src/k8s.io/apimachinery/pkg/labels/selector.go
 
-use std::collections::BTreeSet;
-
 use super::{Operator, Requirement, SelectorError, label_key_error};
+use sim::SmallSet;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Token {
@@ -146,7 +145,7 @@ impl<'text> Parser<'text> {
         let operator = self.operator()?;
         let values = match operator {
             Operator::In | Operator::NotIn => self.values()?,
-            _ => BTreeSet::from([self.exact_value()?]),
+            _ => SmallSet::from([self.exact_value()?]),
         };
         let values = values.into_iter().map(str::to_string).collect();
         Requirement::new(key, operator, values).map_err(|error| error.0)
@@ -188,7 +187,7 @@ impl<'text> Parser<'text> {
         }
     }
 
-    fn values(&mut self) -> Result<BTreeSet<&'text str>, String> {
+    fn values(&mut self) -> Result<SmallSet<&'text str>, String> {
         let (token, literal) = self.next();
         if token != Token::OpenParenthesis {
             return Err(format!("found '{literal}' expected: '('"));
@@ -202,15 +201,15 @@ impl<'text> Parser<'text> {
             }
             (Token::ClosedParenthesis, _) => {
                 self.position += 1;
-                Ok(BTreeSet::from([""]))
+                Ok(SmallSet::from([""]))
             }
             (_, literal) => Err(format!("found '{literal}', expected: ',', ')' or identifier")),
         }
     }
 
     /// A list of names, any of which may be empty, up to the closing parenthesis.
-    fn identifiers(&mut self) -> Result<BTreeSet<&'text str>, String> {
-        let mut found = BTreeSet::new();
+    fn identifiers(&mut self) -> Result<SmallSet<&'text str>, String> {
+        let mut found = SmallSet::new();
         loop {
             match self.next() {
                 (Token::Identifier, literal) => {

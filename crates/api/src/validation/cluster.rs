@@ -1,8 +1,7 @@
 //! Namespaces, nodes and service accounts.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::{Namespace, Node, NodeSpec, NodeStatus, ServiceAccount};
+use sim::SmallSet;
 
 use super::{invalid_each, json, list, meta, names, qualified_name, resources, scheduling, text};
 use crate::field::{Error, ErrorList, Path};
@@ -63,13 +62,13 @@ fn pod_cidrs(ranges: &[String], path: &Path, errors: &mut ErrorList) {
     if ranges.len() < 2 {
         return;
     }
-    let families: BTreeSet<bool> =
+    let families: SmallSet<bool> =
         ranges.iter().filter_map(|range| names::cidr_is_v6(range)).collect();
     if families.len() < 2 || ranges.len() > 2 {
         let message = "may specify no more than one CIDR for each IP family";
         errors.push(Error::invalid(path, json(&ranges), message));
     }
-    let mut seen = BTreeSet::new();
+    let mut seen = SmallSet::new();
     for (index, range) in ranges.iter().enumerate() {
         if !seen.insert(range) {
             errors.push(Error::duplicate(&path.index(index), range.as_str()));

@@ -1,8 +1,7 @@
 //! Containers of a pod, and its init containers.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::{Container, ContainerPort, ContainerResizePolicy, PodSpec};
+use sim::SmallSet;
 
 use super::mounts::{self, Volumes};
 use super::{
@@ -14,7 +13,7 @@ use crate::field::{Error, ErrorList, Path};
 pub(super) struct Surroundings<'a> {
     pub(super) spec: &'a PodSpec,
     pub(super) volumes: Volumes<'a>,
-    pub(super) claim_names: BTreeSet<&'a str>,
+    pub(super) claim_names: SmallSet<&'a str>,
 }
 
 impl Surroundings<'_> {
@@ -30,7 +29,7 @@ pub(super) fn containers(around: &Surroundings<'_>, path: &Path, errors: &mut Er
         errors.push(Error::required(path, ""));
         return;
     }
-    let mut names = BTreeSet::new();
+    let mut names = SmallSet::new();
     for (index, container) in containers.iter().enumerate() {
         let path = path.index(index);
         common(container, around, &path, errors);
@@ -45,7 +44,7 @@ pub(super) fn containers(around: &Surroundings<'_>, path: &Path, errors: &mut Er
 
 /// Upstream: validateInitContainers.
 pub(super) fn init_containers(around: &Surroundings<'_>, path: &Path, errors: &mut ErrorList) {
-    let mut names: BTreeSet<&str> =
+    let mut names: SmallSet<&str> =
         around.spec.containers.iter().map(|container| container.name.as_str()).collect();
     for (index, container) in list(&around.spec.init_containers).iter().enumerate() {
         let index_path = path.index(index);
@@ -147,7 +146,7 @@ fn pull_policy(policy: &str, path: &Path, errors: &mut ErrorList) {
 
 /// Upstream: validateContainerPorts.
 fn ports(ports: &[ContainerPort], path: &Path, errors: &mut ErrorList) {
-    let mut names_seen = BTreeSet::new();
+    let mut names_seen = SmallSet::new();
     for (index, port) in ports.iter().enumerate() {
         let path = path.index(index);
         let name = text(&port.name);
@@ -186,7 +185,7 @@ fn port_number(port: i32, path: &Path, errors: &mut ErrorList) {
 
 /// Upstream: AccumulateUniqueHostPorts.
 fn host_port_conflicts(containers: &[Container], path: &Path, errors: &mut ErrorList) {
-    let mut taken = BTreeSet::new();
+    let mut taken = SmallSet::new();
     for (index, container) in containers.iter().enumerate() {
         for (port_index, port) in list(&container.ports).iter().enumerate() {
             let Some(host_port) = port.host_port.filter(|host_port| *host_port != 0) else {
@@ -210,7 +209,7 @@ fn resize_policy(
     path: &Path,
     errors: &mut ErrorList,
 ) {
-    let mut seen = BTreeSet::new();
+    let mut seen = SmallSet::new();
     for (index, policy) in policies.iter().enumerate() {
         let ContainerResizePolicy { resource_name, restart_policy } = policy;
         if !seen.insert(resource_name) {

@@ -3,12 +3,11 @@
 //! Upstream: pkg/apis/core/validation/validation.go, ValidateEndpoints, and
 //! pkg/apis/discovery/validation/validation.go
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, Endpoints};
 use k8s_openapi::api::discovery::v1::{
     Endpoint, EndpointHints, EndpointPort as SlicePort, EndpointSlice,
 };
+use sim::SmallSet;
 
 use super::service::protocol;
 use super::service_addresses::{ipv4, ipv6, non_special_ip, number_of_port};
@@ -108,7 +107,7 @@ pub(crate) fn endpoint_slice(slice: &EndpointSlice) -> ErrorList {
     let path = Path::new("ports");
     let ports = list(&slice.ports);
     if !is_too_many(ports.len(), MAX_PORTS, &path, &mut errors) {
-        let mut port_names = BTreeSet::new();
+        let mut port_names = SmallSet::new();
         for (index, port) in ports.iter().enumerate() {
             slice_port(port, &mut port_names, &path.index(index), &mut errors);
         }
@@ -188,7 +187,7 @@ fn hinted(hints: Vec<&str>, check: fn(&str) -> Vec<String>, path: &Path, errors:
     if is_too_many(hints.len(), MAX_HINTS, path, errors) {
         return;
     }
-    let mut seen = BTreeSet::new();
+    let mut seen = SmallSet::new();
     for (index, name) in hints.into_iter().enumerate() {
         let path = path.index(index).child("name");
         if !seen.insert(name) {
@@ -200,7 +199,7 @@ fn hinted(hints: Vec<&str>, check: fn(&str) -> Vec<String>, path: &Path, errors:
 
 fn slice_port<'p>(
     port: &'p SlicePort,
-    port_names: &mut BTreeSet<&'p str>,
+    port_names: &mut SmallSet<&'p str>,
     path: &Path,
     errors: &mut ErrorList,
 ) {

@@ -1,8 +1,7 @@
 //! Ephemeral containers: containers without anything that a pod should rely on.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::{Container, EphemeralContainer};
+use sim::SmallSet;
 
 use super::containers::{self, Surroundings};
 use super::{list, text};
@@ -17,7 +16,7 @@ pub(super) fn ephemeral_containers(around: &Surroundings<'_>, path: &Path, error
         return;
     }
     let others = around.spec.containers.iter().chain(list(&around.spec.init_containers));
-    let others: BTreeSet<&str> = others.map(|container| container.name.as_str()).collect();
+    let others: SmallSet<&str> = others.map(|container| container.name.as_str()).collect();
     let mut names = others.clone();
     for (index, container) in ephemeral.iter().enumerate() {
         let path = path.index(index);

@@ -1,15 +1,14 @@
 //! Mounts of volumes and devices in containers.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use k8s_openapi::api::core::v1::{Container, Volume, VolumeDevice, VolumeMount};
+use sim::{SmallMap, SmallSet};
 
 use super::paths::{has_backsteps, local_descending};
 use super::{list, text};
 use crate::field::{Error, ErrorList, Path};
 
 /// The volumes of a pod that are valid, by name.
-pub(super) type Volumes<'a> = BTreeMap<&'a str, &'a Volume>;
+pub(super) type Volumes<'a> = SmallMap<&'a str, &'a Volume>;
 
 /// Upstream: ValidateVolumeMounts.
 pub(super) fn volume_mounts(
@@ -19,7 +18,7 @@ pub(super) fn volume_mounts(
     errors: &mut ErrorList,
 ) {
     let devices = list(&container.volume_devices);
-    let mut mount_paths = BTreeSet::new();
+    let mut mount_paths = SmallSet::new();
     for (index, mount) in list(&container.volume_mounts).iter().enumerate() {
         let index_path = path.index(index);
         let name_path = index_path.child("name");
@@ -120,8 +119,8 @@ pub(super) fn volume_devices(
     errors: &mut ErrorList,
 ) {
     let mounts = list(&container.volume_mounts);
-    let mut device_names = BTreeSet::new();
-    let mut device_paths = BTreeSet::new();
+    let mut device_names = SmallSet::new();
+    let mut device_paths = SmallSet::new();
     for (index, device) in list(&container.volume_devices).iter().enumerate() {
         let name_path = path.index(index).child("name");
         let device_path = path.index(index).child("devicePath");

@@ -1,11 +1,10 @@
 //! The specification of a pod, in a pod or in a template.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::{
     HostAlias, PodDNSConfig, PodReadinessGate, PodResourceClaim, PodSpec, PodTemplateSpec,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use sim::SmallSet;
 
 use super::containers::{self, Surroundings};
 use super::{
@@ -29,7 +28,7 @@ pub(super) fn pod_spec(
     let claims = list(&spec.resource_claims);
     resource_claims(claims, &path.child("resourceClaims"), errors);
     let claim_names = claims.iter().map(|claim| claim.name.as_str());
-    let claim_names: BTreeSet<&str> = claim_names.filter(|name| !name.is_empty()).collect();
+    let claim_names: SmallSet<&str> = claim_names.filter(|name| !name.is_empty()).collect();
     let around = Surroundings { spec, volumes, claim_names };
     containers::containers(&around, &path.child("containers"), errors);
     containers::init_containers(&around, &path.child("initContainers"), errors);
@@ -162,7 +161,7 @@ fn readiness_gates(gates: &[PodReadinessGate], path: &Path, errors: &mut ErrorLi
 
 /// Upstream: validatePodResourceClaims.
 fn resource_claims(claims: &[PodResourceClaim], path: &Path, errors: &mut ErrorList) {
-    let mut seen = BTreeSet::new();
+    let mut seen = SmallSet::new();
     for (index, claim) in claims.iter().enumerate() {
         let path = path.index(index);
         let name_path = path.child("name");

@@ -1,10 +1,9 @@
 //! The status of pods: what a kubelet may write.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::{
     ContainerStatus, Pod, PodCondition, PodResourceClaimStatus, PodSpec, PodStatus,
 };
+use sim::SmallSet;
 
 use super::{
     dns_subdomain, immutable, invalid_each, json, list, meta, names, pod, qualified_name, text,
@@ -120,7 +119,7 @@ fn claim_statuses(
     path: &Path,
     errors: &mut ErrorList,
 ) {
-    let mut seen = BTreeSet::new();
+    let mut seen = SmallSet::new();
     for (index, status) in statuses.iter().enumerate() {
         let path = path.index(index).child("name");
         if !list(&spec.resource_claims).iter().any(|claim| claim.name == status.name) {
@@ -154,7 +153,7 @@ fn addresses(
         let message = "may specify no more than one IP for each IP family";
         errors.push(Error::invalid(path, shown(), message));
     }
-    let mut seen = BTreeSet::new();
+    let mut seen = SmallSet::new();
     for (index, ip) in ips.iter().enumerate() {
         if !seen.insert(*ip) {
             let value = serde_json::json!({ "ip": ip });

@@ -1,13 +1,12 @@
 //! Volumes made of objects: secrets, ConfigMaps, the pod's own fields, tokens, and projections
 //! of all of them into one directory.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::{
     ClusterTrustBundleProjection, ConfigMapVolumeSource, DownwardAPIVolumeFile,
     DownwardAPIVolumeSource, KeyToPath, ProjectedVolumeSource, SecretVolumeSource,
     ServiceAccountTokenProjection,
 };
+use sim::SmallSet;
 
 use super::environment::{VOLUME_FIELDS, object_field_selector, resource_field_selector};
 use super::paths::{file_mode, local_non_reserved};
@@ -77,7 +76,7 @@ fn downward_file(file: &DownwardAPIVolumeFile, path: &Path, errors: &mut ErrorLi
 /// Upstream: validateProjectedVolumeSource and validateProjectionSources.
 pub(super) fn projected(source: &ProjectedVolumeSource, path: &Path, errors: &mut ErrorList) {
     file_mode(source.default_mode, &path.child("defaultMode"), errors);
-    let mut taken = BTreeSet::new();
+    let mut taken = SmallSet::new();
     for (index, projection) in list(&source.sources).iter().enumerate() {
         let source_path = path.child("sources").index(index);
         for (name, object) in [

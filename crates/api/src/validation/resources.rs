@@ -1,9 +1,10 @@
 //! Requests and limits: names of resources, quantities, and how both go together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{PodSpec, ResourceClaim, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as QuantityText;
+use sim::SmallSet;
 
 use super::{IS_NEGATIVE, IS_NOT_POSITIVE, dns_label, list, qualified_name};
 use crate::defaults::aggregate;
@@ -11,7 +12,7 @@ use crate::field::{Error, ErrorList, Path};
 use crate::quantity::{Amount, Quantity};
 
 type ResourceList = BTreeMap<String, QuantityText>;
-type ClaimNames<'a> = BTreeSet<&'a str>;
+type ClaimNames<'a> = SmallSet<&'a str>;
 
 /// Upstream: ValidateContainerResourceRequirements.
 pub(super) fn container_requirements(
@@ -282,7 +283,7 @@ fn claim_names(
     path: &Path,
     errors: &mut ErrorList,
 ) {
-    let mut taken: BTreeSet<String> = BTreeSet::new();
+    let mut taken: SmallSet<String> = SmallSet::new();
     for (index, claim) in claims.iter().enumerate() {
         let path = path.index(index);
         let name = claim.name.as_str();

@@ -1,11 +1,10 @@
 //! Where a pod may run: affinity, node selectors, tolerations; and taints of nodes.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::{
     Affinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm,
     PodSchedulingGate, Taint, Toleration, WeightedPodAffinityTerm,
 };
+use sim::SmallSet;
 
 use super::spread::match_and_mismatch_label_keys;
 use super::{invalid_each, json, list, meta, names, qualified_name, text};
@@ -230,7 +229,7 @@ fn taint_effect(effect: &str, path: &Path, errors: &mut ErrorList) {
 
 /// Upstream: validateNodeTaints.
 pub(super) fn taints(taints: &[Taint], path: &Path, errors: &mut ErrorList) {
-    let mut seen = BTreeSet::new();
+    let mut seen = SmallSet::new();
     for (index, taint) in taints.iter().enumerate() {
         let path = path.index(index);
         qualified_name(&taint.key, &path.child("key"), errors);
@@ -254,7 +253,7 @@ pub(super) fn taints(taints: &[Taint], path: &Path, errors: &mut ErrorList) {
 
 /// Upstream: validateSchedulingGates.
 pub(super) fn scheduling_gates(gates: &[PodSchedulingGate], path: &Path, errors: &mut ErrorList) {
-    let mut seen = BTreeSet::new();
+    let mut seen = SmallSet::new();
     for (index, gate) in gates.iter().enumerate() {
         let path = path.index(index);
         qualified_name(&gate.name, &path, errors);

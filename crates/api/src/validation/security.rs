@@ -1,10 +1,9 @@
 //! Security contexts of pods and containers.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::{
     AppArmorProfile, PodSecurityContext, PodSpec, SeccompProfile, SecurityContext, Sysctl,
 };
+use sim::SmallSet;
 
 use super::{json, list, names, paths, supported};
 use crate::field::{Error, ErrorList, Path};
@@ -85,7 +84,7 @@ fn unix_id(id: Option<i64>, path: &Path, errors: &mut ErrorList) {
 
 /// Upstream: validateSysctls.
 fn sysctls(sysctls: &[Sysctl], spec: &PodSpec, path: &Path, errors: &mut ErrorList) {
-    let mut seen = BTreeSet::new();
+    let mut seen = SmallSet::new();
     for (index, sysctl) in sysctls.iter().enumerate() {
         let path = path.index(index).child("name");
         let name = sysctl.name.as_str();

@@ -2,12 +2,11 @@
 //!
 //! Upstream: pkg/apis/core/validation/validation.go
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::{
     LoadBalancerStatus, Service, ServicePort, ServiceSpec, SessionAffinityConfig,
 };
 use serde_json::json as json_value;
+use sim::SmallSet;
 
 use super::{
     dns_label, dns_subdomain, invalid_each, list, meta, names, probes, qualified_name,
@@ -38,7 +37,7 @@ pub(crate) fn service(service: &Service) -> ErrorList {
     let path = Path::new("spec");
     of_type(spec, &path, &mut errors);
     let ports = list(&spec.ports);
-    let mut port_names = BTreeSet::new();
+    let mut port_names = SmallSet::new();
     for (index, port) in ports.iter().enumerate() {
         let path = path.child("ports").index(index);
         service_port(port, ports.len() > 1, &mut port_names, &path, &mut errors);
@@ -203,7 +202,7 @@ fn external_name(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
 fn service_port<'p>(
     port: &'p ServicePort,
     needs_name: bool,
-    port_names: &mut BTreeSet<&'p str>,
+    port_names: &mut SmallSet<&'p str>,
     path: &Path,
     errors: &mut ErrorList,
 ) {
@@ -283,14 +282,14 @@ fn unique_ports(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
             errors.push(Error::forbidden(&path, "may not be used when `type` is 'ClusterIP'"));
         }
     }
-    let mut seen = BTreeSet::new();
+    let mut seen = SmallSet::new();
     for (index, port) in ports.iter().enumerate() {
         let Some(number) = node_port(port) else { continue };
         if !seen.insert((text(&port.protocol), number)) {
             errors.push(Error::duplicate(&path.index(index).child("nodePort"), number));
         }
     }
-    let mut seen = BTreeSet::new();
+    let mut seen = SmallSet::new();
     for (index, port) in ports.iter().enumerate() {
         let protocol = text(&port.protocol);
         if !seen.insert((protocol, port.port)) {

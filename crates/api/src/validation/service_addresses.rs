@@ -2,10 +2,10 @@
 //!
 //! Upstream: pkg/apis/core/validation/validation.go, ValidateServiceClusterIPsRelatedFields
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use k8s_openapi::api::core::v1::ServiceSpec;
+use sim::SmallSet;
 
 use super::{invalid_each, json, list, names, supported, text};
 use crate::field::{Error, ErrorList, Path};
@@ -96,7 +96,7 @@ pub(crate) fn service_addresses(spec: &ServiceSpec) -> ErrorList {
     if has_invalid {
         return errors;
     }
-    let stacks: BTreeSet<bool> = ips.iter().map(|ip| ip.contains(':')).collect();
+    let stacks: SmallSet<bool> = ips.iter().map(|ip| ip.contains(':')).collect();
     if ips.len() > 1 && stacks.len() < 2 {
         let message = "may specify no more than one IP for each IP family";
         errors.push(Error::invalid(&ips_path, shown(), message));
@@ -114,7 +114,7 @@ pub(crate) fn service_addresses(spec: &ServiceSpec) -> ErrorList {
 }
 
 fn families(spec: &ServiceSpec, path: &Path, errors: &mut ErrorList) {
-    let mut seen = BTreeSet::new();
+    let mut seen = SmallSet::new();
     for (index, family) in list(&spec.ip_families).iter().enumerate() {
         let path = path.child("ipFamilies").index(index);
         supported(family, &FAMILIES, &path, errors);

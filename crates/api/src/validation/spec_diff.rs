@@ -4,11 +4,11 @@
 //!
 //! Upstream: cmp.Diff of github.com/google/go-cmp, on the fields of core.PodSpec
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use k8s_openapi::api::core::v1::PodSpec;
 use serde_json::{Map, Value};
+use sim::SmallSet;
 
 use super::json;
 use crate::field::go_quote;
@@ -127,8 +127,8 @@ fn fields(
     new: &Map<String, Value>,
     order: &[(&str, &str)],
 ) -> Vec<Record> {
-    let known: BTreeSet<&str> = order.iter().map(|(name, _)| *name).collect();
-    let others: BTreeSet<&str> =
+    let known: SmallSet<&str> = order.iter().map(|(name, _)| *name).collect();
+    let others: SmallSet<&str> =
         old.keys().chain(new.keys()).map(String::as_str).filter(|it| !known.contains(it)).collect();
     let all = order.iter().copied().chain(others.into_iter().map(|name| (name, "nil")));
     let mut records = Vec::new();

@@ -1,10 +1,9 @@
 //! Topology spread constraints, and the label keys that they and affinity terms take from the
 //! pod itself.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::{PodAffinityTerm, TopologySpreadConstraint};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use sim::SmallSet;
 
 use super::{IS_NOT_POSITIVE, list, meta, qualified_name, supported};
 use crate::field::{Error, ErrorList, Path};
@@ -90,7 +89,7 @@ fn keys_are_labels(keys: &[String], path: &Path, errors: &mut ErrorList) {
 
 /// The keys that a selector names beside the requirement that the server merged in.
 fn keys_selected_twice<'a>(keys: &[String], selector: &'a LabelSelector) -> Vec<&'a str> {
-    let mut selected: BTreeSet<&str> =
+    let mut selected: SmallSet<&str> =
         selector.match_labels.iter().flatten().map(|(key, _)| key.as_str()).collect();
     let mut twice = Vec::new();
     for requirement in list(&selector.match_expressions) {

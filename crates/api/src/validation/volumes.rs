@@ -1,8 +1,7 @@
 //! Volumes of a pod: names, and that each has exactly one source.
 
-use std::collections::BTreeSet;
-
 use k8s_openapi::api::core::v1::{Volume, VolumeProjection};
+use sim::SmallSet;
 
 use super::mounts::Volumes;
 use super::{claim, dns_label, names, projected, text, volume_sources as sources};
@@ -16,7 +15,7 @@ pub(super) fn volumes<'a>(
     path: &Path,
     errors: &mut ErrorList,
 ) -> Volumes<'a> {
-    let created_claims: BTreeSet<String> = pod_name
+    let created_claims: SmallSet<String> = pod_name
         .into_iter()
         .flat_map(|pod| {
             let ephemeral = volumes.iter().filter(|volume| volume.ephemeral.is_some());

@@ -1,11 +1,10 @@
 //! Builds documents from a parser's events. Nothing here recurses: open maps and lists are on
 //! a stack of bounded depth.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::ByteString;
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Tag};
 use serde_json::{Map, Value};
+use sim::{OrdMap, SmallMap};
 
 use crate::field::go_quote;
 
@@ -68,7 +67,7 @@ enum Content {
 struct OpenMap {
     fields: Map<String, Value>,
     /// Where each key was defined.
-    lines: BTreeMap<String, u32>,
+    lines: OrdMap<String, u32>,
     entries: Vec<MapEntry>,
     key: Option<Key>,
     /// Maps to merge, the most important first.
@@ -88,7 +87,7 @@ struct Builder<'text> {
     documents: Vec<Document>,
     opened_documents: usize,
     frames: Vec<Frame>,
-    anchors: BTreeMap<usize, (Value, Weight)>,
+    anchors: SmallMap<usize, (Value, Weight)>,
     open_anchors: Vec<usize>,
     anchored: Weight,
     aliased: Weight,

@@ -2,11 +2,10 @@
 //!
 //! Upstream: pkg/registry/core/service/portallocator
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use api::field::{Error, Path};
 use api::openapi::api::core::v1::{ServicePort, ServiceSpec};
 use api::services::{needs_health_check, needs_node_port, service_type};
+use sim::{SmallMap, SmallSet};
 
 use super::{Allocations, Refusal};
 
@@ -20,7 +19,7 @@ const RESERVED: i32 = 86;
 /// The ports that one request takes.
 struct Taking<'a> {
     allocations: &'a mut Allocations,
-    taken: BTreeSet<i32>,
+    taken: SmallSet<i32>,
     dry_run: bool,
 }
 
@@ -98,7 +97,7 @@ impl Allocations {
         old: Option<&ServiceSpec>,
         dry_run: bool,
     ) -> Result<(), Refusal> {
-        let mut taking = Taking { allocations: self, taken: BTreeSet::new(), dry_run };
+        let mut taking = Taking { allocations: self, taken: SmallSet::new(), dry_run };
         if needs_node_port(new) {
             match old {
                 None => init(new, &mut taking)?,
@@ -118,7 +117,7 @@ fn init(spec: &mut ServiceSpec, taking: &mut Taking<'_>) -> Result<(), Refusal> 
     let gets = gets_ports(spec);
     let asked: Vec<(i32, Option<i32>)> =
         spec.ports.iter().flatten().map(|port| (port.port, node_port(port))).collect();
-    let mut by_port: BTreeMap<i32, i32> = BTreeMap::new();
+    let mut by_port: SmallMap<i32, i32> = SmallMap::new();
     for (index, port) in spec.ports.iter_mut().flatten().enumerate() {
         if node_port(port).is_none() && !gets {
             continue;
@@ -151,9 +150,9 @@ fn update(
     taking: &mut Taking<'_>,
 ) -> Result<(), Refusal> {
     let gets = gets_ports(new);
-    let had: BTreeSet<i32> = old.ports.iter().flatten().filter_map(node_port).collect();
-    let mut asked = BTreeSet::new();
-    let mut seen = BTreeSet::new();
+    let had: SmallSet<i32> = old.ports.iter().flatten().filter_map(node_port).collect();
+    let mut asked = SmallSet::new();
+    let mut seen = SmallSet::new();
     for (index, port) in new.ports.iter_mut().flatten().enumerate() {
         let number = match node_port(port) {
             None if !gets => continue,
@@ -194,11 +193,11 @@ fn health_check(spec: &mut ServiceSpec, taking: &mut Taking<'_>) -> Result<(), S
 /// Gives ports of a changed Service, by their names, the ports of the nodes that they had.
 /// Upstream: patchAllocatedValues.
 pub(super) fn patch(new: &mut ServiceSpec, old: &ServiceSpec) {
-    let used = |spec: &ServiceSpec| -> BTreeSet<i32> {
+    let used = |spec: &ServiceSpec| -> SmallSet<i32> {
         spec.ports.iter().flatten().filter_map(node_port).collect()
     };
-    let mut taken: BTreeSet<i32> = used(old).intersection(&used(new)).copied().collect();
-    let by_name: BTreeMap<&str, i32> = old
+    let mut taken: SmallSet<i32> = used(old).intersection(&used(new)).copied().collect();
+    let by_name: SmallMap<&str, i32> = old
         .ports
         .iter()
         .flatten()

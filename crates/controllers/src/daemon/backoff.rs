@@ -3,16 +3,14 @@
 //!
 //! Upstream: staging/src/k8s.io/client-go/util/flowcontrol/backoff.go
 
-use std::collections::BTreeMap;
-
-use sim::{Digest, Digestible, Duration, Time};
+use sim::{Digest, Digestible, Duration, SmallMap, Time};
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(15 * 60);
 
 /// The delays of what failed, by a key.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Backoff(BTreeMap<String, Entry>);
+pub(super) struct Backoff(SmallMap<String, Entry>);
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {

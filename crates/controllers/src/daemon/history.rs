@@ -2,7 +2,6 @@
 //!
 //! Upstream: pkg/controller/daemon/update.go
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::labels::Selector;
@@ -16,7 +15,7 @@ use apiserver::DeleteOptions;
 use component_helpers::controller_ref::new_controller_ref;
 use component_helpers::pod_template::compute_hash;
 use serde_json::{Value, json};
-use sim::Sort;
+use sim::{SmallSet, Sort};
 
 use super::Sync;
 use super::pods::LABEL_REVISION_HASH;
@@ -204,7 +203,7 @@ impl Sync<'_> {
             return Ok(());
         }
         let pods = self.pods(cx, true)?;
-        let live: BTreeSet<&String> =
+        let live: SmallSet<&String> =
             pods.values().flatten().filter_map(|pod| label(&pod.metadata)).collect();
         let mut old: Vec<&Arc<ControllerRevision>> = old.iter().collect();
         old.order_by_key(|revision| number(revision));

@@ -2,7 +2,6 @@
 //!
 //! Upstream: pkg/controller/daemon/daemon_controller.go, manage and podsShouldBeOnNode
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use api::Key;
@@ -10,7 +9,7 @@ use api::openapi::api::core::v1::{Node, Pod};
 use client::EventType;
 use component_helpers::controller_ref::new_controller_ref;
 use component_helpers::pod_status::{is_pod_available, is_pod_ready, node_name, phase};
-use sim::Sort;
+use sim::{OrdSet, Sort};
 
 use super::pods::{LABEL_REVISION_HASH, by_age, pod_for};
 use super::{BURST_REPLICAS, PodsByNode, Sync, rolling};
@@ -41,7 +40,7 @@ impl Sync<'_> {
     /// Pods that nobody will ever bind: their node is gone.
     /// Upstream: getUnscheduledPodsWithoutNode.
     fn unscheduled_without_node(&self, pods: &PodsByNode) -> Vec<Arc<Pod>> {
-        let names: BTreeSet<&str> =
+        let names: OrdSet<&str> =
             self.nodes.iter().filter_map(|node| node.metadata.name.as_deref()).collect();
         let lost = pods.iter().filter(|(node, _)| !names.contains(node.as_str()));
         let lost = lost.flat_map(|(_, pods)| pods).filter(|pod| node_name(pod).is_empty());

@@ -5,7 +5,6 @@
 //!
 //! Upstream: pkg/controller/daemon/daemon_controller.go
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::labels::Selector;
@@ -16,7 +15,7 @@ use api::{Key, Kinded};
 use client::EventType;
 use component_helpers::controller_ref::controller_of;
 use component_helpers::pod_status::{is_pod_ready, is_pod_terminal, phase, ready_since};
-use sim::{Digest, Duration};
+use sim::{Digest, Duration, OrdMap};
 
 use crate::claim::claim_objects;
 use crate::{Action, Change, Controller, Enqueue, Error, SharedInformers, SyncContext, Watch};
@@ -39,7 +38,7 @@ use pods::{Eligibility, by_node};
 const BURST_REPLICAS: usize = 250;
 
 /// The pods of a DaemonSet, by the nodes that they are on or meant for.
-type PodsByNode = BTreeMap<String, Vec<Arc<Pod>>>;
+type PodsByNode = OrdMap<String, Vec<Arc<Pod>>>;
 
 /// The DaemonSet controller.
 #[derive(Clone, Debug, Default)]

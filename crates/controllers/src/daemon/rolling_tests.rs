@@ -143,7 +143,7 @@ fn pods_of_an_older_controller_count_by_the_number_of_the_template() {
     let labels = old.metadata.labels.get_or_insert_default();
     labels.insert("pod-template-generation".to_string(), "3".to_string());
     let rollout = rollout(&daemon_set, 1, &|_| true);
-    let found = rollout.replace(&[("n".to_string(), vec![Arc::new(old)])].into());
+    let found = rollout.replace(&PodsByNode::unit("n".to_string(), vec![Arc::new(old)]));
     assert!(found.pods.is_empty());
     assert!(OnNode::find(&daemon_set, &[pod("a", "x", true), pod("b", "x", true)], "n").is_none());
 }

@@ -8,8 +8,6 @@
 //! Upstream: pkg/controller/endpointslice/endpointslice_controller.go and
 //! staging/src/k8s.io/endpointslice
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use api::openapi::api::core::v1::{Node, Pod, Service};
 use api::openapi::api::discovery::v1::{Endpoint, EndpointSlice};
 use api::services::has_selector;
@@ -18,7 +16,7 @@ use apiserver::DeleteOptions;
 use client::EventType;
 use component_helpers::pod_status::{is_pod_terminal, node_name};
 use jiff::Timestamp;
-use sim::Digest;
+use sim::{Digest, OrdMap, OrdSet, SmallMap};
 
 use crate::refusal::{is_namespace_terminating, is_not_found};
 use crate::service_pods::{Trigger, belongs, selected_pods, selects, services_to_update};
@@ -45,7 +43,7 @@ pub(crate) const ANNOTATION_TRIGGER_TIME: &str = "endpoints.kubernetes.io/last-c
 /// The EndpointSlice controller.
 #[derive(Clone, Debug, Default)]
 pub struct EndpointSliceController {
-    services: BTreeMap<Key, Known>,
+    services: OrdMap<Key, Known>,
 }
 
 /// What is known of a Service's slices.
@@ -55,11 +53,11 @@ struct Known {
     /// in `dirty`.
     is_settled: bool,
     /// The pods that changed since then.
-    dirty: BTreeSet<Key>,
+    dirty: OrdSet<Key>,
     trigger: Trigger,
     /// The generations of the slices after the controller's own writes, by their UIDs; `None` of
     /// those that it deleted. Upstream: EndpointSliceTracker.
-    generations: BTreeMap<String, Option<i64>>,
+    generations: SmallMap<String, Option<i64>>,
 }
 
 impl Controller for EndpointSliceController {
@@ -150,7 +148,7 @@ fn on_pod(controller: &mut EndpointSliceController, change: &Change, enqueue: &m
 fn on_node(controller: &mut EndpointSliceController, change: &Change, _: &mut Enqueue<'_>) {
     let labels = |node: Option<&Node>| node.map(|node| node.metadata.labels.clone());
     if labels(change.old::<Node>()) != labels(change.new::<Node>()) {
-        controller.services.values_mut().for_each(|known| known.is_settled = false);
+        controller.services.change_all(|_, known| known.is_settled = false);
     }
 }
 
@@ -195,7 +193,7 @@ fn on_slice(controller: &mut EndpointSliceController, change: &Change, enqueue: 
 }
 
 impl EndpointSliceController {
-    fn generations(&mut self, slice: &EndpointSlice) -> Option<&mut BTreeMap<String, Option<i64>>> {
+    fn generations(&mut self, slice: &EndpointSlice) -> Option<&mut SmallMap<String, Option<i64>>> {
         let service = service_of(slice)?;
         self.services.get_mut(&service).map(|known| &mut known.generations)
     }
@@ -370,7 +368,7 @@ fn desired(
     for pod in pods.iter().filter(|pod| belongs(pod, true)) {
         let ports = endpoint_ports(service, pod);
         let group = desired.entry(Ports::of(Some(&ports)));
-        let group = group.or_insert_with(|| Group { ports, endpoints: BTreeMap::new() });
+        let group = group.or_insert_with(|| Group { ports, endpoints: OrdMap::new() });
         let node = informers.get::<Node>(&Key::cluster(node_name(pod)));
         if node.is_none() && publishes != Some(true) {
             missing.push(format!(

@@ -7,13 +7,12 @@
 //! Upstream: staging/src/k8s.io/endpointslice/reconciler.go
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
 
 use api::openapi::api::core::v1::Service;
 use api::openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
 use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use component_helpers::controller_ref::new_controller_ref;
-use sim::Sort;
+use sim::{OrdMap, OrdSet, SmallMap, Sort};
 
 use super::endpoint::{EndpointKey, Ports, equal_beyond_key};
 use super::hints::Distribution;
@@ -23,11 +22,11 @@ use super::labels::{slice_labels, slice_prefix};
 #[derive(Debug)]
 pub(super) struct Group {
     pub(super) ports: Vec<EndpointPort>,
-    pub(super) endpoints: BTreeMap<EndpointKey, Endpoint>,
+    pub(super) endpoints: OrdMap<EndpointKey, Endpoint>,
 }
 
 /// The endpoints wanted, by their ports.
-pub(super) type Desired = BTreeMap<Ports, Group>;
+pub(super) type Desired = SmallMap<Ports, Group>;
 
 /// What to do with slices.
 #[derive(Debug, Default)]
@@ -65,7 +64,7 @@ impl Reconciler<'_> {
     /// Upstream: reconcileByAddressType.
     pub(super) fn reconcile(&self, existing: &[&EndpointSlice], mut desired: Desired) -> Plan {
         let mut plan = Plan::default();
-        let mut by_ports: BTreeMap<Ports, Vec<&EndpointSlice>> = BTreeMap::new();
+        let mut by_ports: SmallMap<Ports, Vec<&EndpointSlice>> = SmallMap::new();
         for slice in existing {
             if is_owned_by(slice, self.service) {
                 by_ports.entry(Ports::of(slice.ports.as_ref())).or_default().push(slice);
@@ -78,8 +77,7 @@ impl Reconciler<'_> {
             let kept = slices.iter().flat_map(|it| endpoints(it)).any(|it| (self.keeps)(it));
             if kept && !desired.contains_key(ports) {
                 let of_slice = slices.first().and_then(|slice| slice.ports.clone());
-                let group =
-                    Group { ports: of_slice.unwrap_or_default(), endpoints: BTreeMap::new() };
+                let group = Group { ports: of_slice.unwrap_or_default(), endpoints: OrdMap::new() };
                 desired.insert(ports.clone(), group);
             }
         }
@@ -112,7 +110,7 @@ impl Reconciler<'_> {
     /// Gives endpoints their hints, also those of slices that would stay as they are.
     fn distribute(&self, existing: &[&EndpointSlice], plan: &mut Plan) {
         let distribution = Distribution::of(self.service);
-        let changed: BTreeSet<&str> = plan.update.iter().chain(&plan.delete).map(name).collect();
+        let changed: OrdSet<&str> = plan.update.iter().chain(&plan.delete).map(name).collect();
         let unchanged = existing.iter().filter(|slice| !changed.contains(name(slice)));
         let stale: Vec<EndpointSlice> = unchanged
             .filter(|slice| distribution.needs_update(slice))
@@ -195,11 +193,11 @@ impl Reconciler<'_> {
     fn refreshed(
         &self,
         slice: &EndpointSlice,
-        wanted: &mut BTreeMap<EndpointKey, Endpoint>,
+        wanted: &mut OrdMap<EndpointKey, Endpoint>,
     ) -> Refreshed {
         let old = endpoints(slice);
         // Which of the old stay as they are, and what takes the place of others.
-        let mut replaced: BTreeMap<usize, Option<Endpoint>> = BTreeMap::new();
+        let mut replaced: SmallMap<usize, Option<Endpoint>> = SmallMap::new();
         for (index, endpoint) in old.iter().enumerate() {
             if (self.keeps)(endpoint) {
                 continue;
@@ -229,7 +227,7 @@ impl Reconciler<'_> {
         }))
     }
 
-    fn fill(&self, slice: &mut EndpointSlice, wanted: &mut BTreeMap<EndpointKey, Endpoint>) {
+    fn fill(&self, slice: &mut EndpointSlice, wanted: &mut OrdMap<EndpointKey, Endpoint>) {
         let endpoints = slice.endpoints.get_or_insert_default();
         while endpoints.len() < self.max_endpoints_per_slice {
             let Some((_, endpoint)) = wanted.pop_first() else { break };

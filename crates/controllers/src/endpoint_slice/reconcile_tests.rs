@@ -62,7 +62,7 @@ fn desired(service: &Service, pods: &[&Pod]) -> Desired {
     for pod in pods {
         let ports = endpoint_ports(service, pod);
         let group = desired.entry(Ports::of(Some(&ports)));
-        let group = group.or_insert_with(|| Group { ports, endpoints: BTreeMap::new() });
+        let group = group.or_insert_with(|| Group { ports, endpoints: sim::OrdMap::new() });
         let endpoint = endpoint_of(pod, None, service, "IPv4");
         group.endpoints.insert(EndpointKey::of(&endpoint), endpoint);
     }

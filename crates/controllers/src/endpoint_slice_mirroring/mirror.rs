@@ -11,6 +11,7 @@ use api::openapi::api::discovery::v1::{
 };
 use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use component_helpers::controller_ref::new_controller_ref;
+use sim::SmallMap;
 
 use super::MANAGER;
 use crate::endpoint_slice::ANNOTATION_TRIGGER_TIME;
@@ -36,7 +37,7 @@ pub(super) struct Plan {
 #[derive(Default)]
 struct Group {
     ports: Vec<SlicePort>,
-    endpoints: BTreeMap<EndpointKey, Endpoint>,
+    endpoints: SmallMap<EndpointKey, Endpoint>,
 }
 
 type GroupKey = (&'static str, Ports);
@@ -44,7 +45,7 @@ type GroupKey = (&'static str, Ports);
 /// What to do so that the slices say what the Endpoints say, and how many addresses are left out.
 pub(super) fn mirror(endpoints: &Endpoints, existing: &[&EndpointSlice]) -> (Plan, usize) {
     let (desired, skipped) = desired(endpoints);
-    let mut by_key: BTreeMap<GroupKey, Vec<&EndpointSlice>> = BTreeMap::new();
+    let mut by_key: SmallMap<GroupKey, Vec<&EndpointSlice>> = SmallMap::new();
     for slice in existing {
         let address_type = if slice.address_type == "IPv6" { "IPv6" } else { "IPv4" };
         let key = (address_type, Ports::of(slice.ports.as_ref()));
@@ -60,8 +61,8 @@ pub(super) fn mirror(endpoints: &Endpoints, existing: &[&EndpointSlice]) -> (Pla
     (plan, skipped)
 }
 
-fn desired(endpoints: &Endpoints) -> (BTreeMap<GroupKey, Group>, usize) {
-    let mut desired: BTreeMap<GroupKey, Group> = BTreeMap::new();
+fn desired(endpoints: &Endpoints) -> (SmallMap<GroupKey, Group>, usize) {
+    let mut desired: SmallMap<GroupKey, Group> = SmallMap::new();
     let mut skipped = 0;
     for subset in endpoints.subsets.iter().flatten() {
         let ports: Vec<SlicePort> = subset.ports.iter().flatten().map(slice_port).collect();
@@ -136,7 +137,7 @@ fn by_port_mapping(
 fn says_the_same(
     slice: &EndpointSlice,
     endpoints: &Endpoints,
-    desired: &BTreeMap<EndpointKey, Endpoint>,
+    desired: &SmallMap<EndpointKey, Endpoint>,
 ) -> bool {
     let found = slice.endpoints.as_deref().unwrap_or_default();
     let is_desired = |endpoint: &Endpoint| {

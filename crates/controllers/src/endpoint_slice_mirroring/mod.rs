@@ -3,15 +3,13 @@
 //!
 //! Upstream: pkg/controller/endpointslicemirroring
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use api::Key;
 use api::openapi::api::core::v1::{Endpoints, Service};
 use api::openapi::api::discovery::v1::EndpointSlice;
 use api::services::has_selector;
 use apiserver::DeleteOptions;
 use client::EventType;
-use sim::Digest;
+use sim::{Digest, OrdMap, OrdSet};
 
 use crate::endpoint_slice::labels::{LABEL_MANAGED_BY, LABEL_SERVICE_NAME};
 use crate::refusal::{is_namespace_terminating, is_not_found};
@@ -34,7 +32,7 @@ pub(crate) const ANNOTATION_LEADER: &str = "control-plane.alpha.kubernetes.io/le
 #[derive(Clone, Debug, Default)]
 pub struct EndpointSliceMirroringController {
     /// The slices that it manages, by the Service that they name.
-    slices: BTreeMap<Key, BTreeSet<Key>>,
+    slices: OrdMap<Key, OrdSet<Key>>,
 }
 
 impl Controller for EndpointSliceMirroringController {

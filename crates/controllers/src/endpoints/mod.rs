@@ -16,7 +16,7 @@ use apiserver::DeleteOptions;
 use client::EventType;
 use component_helpers::pod_status::{is_pod_ready, node_name};
 use jiff::Timestamp;
-use sim::{Digest, Duration, Time};
+use sim::{Digest, Duration, OrdMap, Time};
 
 use crate::endpoint_slice::ANNOTATION_TRIGGER_TIME;
 use crate::endpoint_slice::labels::LABEL_HEADLESS;
@@ -42,7 +42,7 @@ const WRITE_INTERVAL: Duration = Duration::from_millis(50);
 /// The Endpoints controller.
 #[derive(Clone, Debug, Default)]
 pub struct EndpointsController {
-    services: BTreeMap<Key, Known>,
+    services: OrdMap<Key, Known>,
 }
 
 #[derive(Clone, Debug, Default)]

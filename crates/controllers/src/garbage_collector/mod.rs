@@ -7,14 +7,14 @@
 //! was asked for the object and its owners.
 //! Upstream: pkg/controller/garbagecollector
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
 use api::openapi::api::core::v1::ObjectReference;
 use api::openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use api::{Key, Kind, KindId, Object};
 use apiserver::{Body, DeleteOptions, Patch, Propagation, Subresource, Verb};
 use client::EventType;
-use sim::Digest;
+use sim::{Digest, OrdSet};
 
 use crate::refusal::is_not_found;
 use crate::{Action, Change, Controller, Enqueue, Error, SharedInformers, SyncContext, Watch};
@@ -63,13 +63,13 @@ impl Controller for GarbageCollector {
 /// Owners that were found not to exist. UIDs are never used again, so that this stays true.
 #[derive(Clone, Debug, Default)]
 struct AbsentOwners {
-    known: BTreeSet<String>,
+    known: OrdSet<String>,
     order: VecDeque<String>,
 }
 
 impl AbsentOwners {
     fn add(&mut self, identity: String) {
-        if self.known.insert(identity.clone()) {
+        if self.known.insert(identity.clone()).is_none() {
             self.order.push_back(identity);
         }
         if self.order.len() > ABSENT_OWNERS

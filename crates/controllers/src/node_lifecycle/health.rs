@@ -106,7 +106,7 @@ impl NodeLifecycleController {
 
     /// Counts every node's silence from now on: the controller itself was cut off.
     pub(super) fn restart_probes(&mut self, now: Time) {
-        self.health.values_mut().for_each(|health| health.probed = now);
+        self.health.change_all(|_, health| health.probed = now);
     }
 }
 

@@ -11,7 +11,7 @@ use api::openapi::api::core::v1::{Node, NodeCondition, ObjectReference, Pod};
 use api::{Key, Kinded};
 use client::EventType;
 use component_helpers::pod_status::{node_name, ready_condition, update_condition};
-use sim::{Digest, Duration};
+use sim::{Digest, Duration, OrdMap, SmallMap};
 
 use crate::refusal::is_not_found;
 use crate::{Action, Change, Controller, Enqueue, Error, SyncContext, Watch};
@@ -47,7 +47,7 @@ const POD: &str = "pod:";
 #[derive(Clone, Debug, Default)]
 pub struct NodeLifecycleController {
     /// What it knows of each node's health, by name.
-    health: BTreeMap<String, Health>,
+    health: OrdMap<String, Health>,
     /// The UIDs of the nodes that it has told about, by name.
     known: BTreeMap<String, String>,
     zones: Zones,
@@ -140,7 +140,7 @@ impl NodeLifecycleController {
     fn monitor(&mut self, cx: &mut SyncContext<'_, '_>) {
         self.announce(cx);
         let informers = cx.informers;
-        let mut ready_by_zone: BTreeMap<String, Vec<bool>> = BTreeMap::new();
+        let mut ready_by_zone: SmallMap<String, Vec<bool>> = SmallMap::new();
         for node in informers.all::<Node>() {
             // A node whose status cannot be written is looked at again next time.
             let Ok((observed, current)) = self.update_health(cx, node) else { continue };

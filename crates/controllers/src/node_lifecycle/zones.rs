@@ -3,10 +3,10 @@
 //!
 //! Upstream: node_lifecycle_controller.go, handleDisruption and ComputeZoneState
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use api::openapi::api::core::v1::Node;
-use sim::{Digest, Digestible, Duration, Time};
+use sim::{Digest, Digestible, Duration, SmallMap, Time};
 
 use super::NodeLifecycleController;
 use crate::SyncContext;
@@ -56,7 +56,7 @@ struct Zone {
 
 /// The zones by name, with the nodes that wait for their taint.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Zones(BTreeMap<String, Zone>);
+pub(super) struct Zones(SmallMap<String, Zone>);
 
 /// The zone of a node. Upstream: component-helpers/node/topology, GetZoneKey.
 pub(super) fn zone(node: &Node) -> String {
@@ -126,7 +126,7 @@ impl NodeLifecycleController {
     pub(super) fn handle_disruption(
         &mut self,
         cx: &mut SyncContext<'_, '_>,
-        ready_by_zone: &BTreeMap<String, Vec<bool>>,
+        ready_by_zone: &SmallMap<String, Vec<bool>>,
     ) {
         self.zones.0.retain(|zone, _| ready_by_zone.contains_key(zone));
         for zone in ready_by_zone.keys() {

@@ -13,6 +13,7 @@ use component_helpers::controller_ref::{controller_of, is_controlled_by};
 use component_helpers::pod_status::{is_pod_active, is_pod_ready, is_pod_terminating, ready_since};
 use component_helpers::pod_template;
 use jiff::{SignedDuration, Timestamp};
+use sim::{OrdMap, SmallMap};
 
 use super::tally::{Tally, has_labels};
 use crate::{Change, SharedInformers};
@@ -30,7 +31,7 @@ struct Census {
     ready: usize,
     terminating: usize,
     /// Active ones that are ready, by the time since when they are.
-    ready_since: BTreeMap<Timestamp, usize>,
+    ready_since: SmallMap<Timestamp, usize>,
 }
 
 impl Census {
@@ -48,7 +49,7 @@ impl Census {
             fully_labeled: 0,
             ready: 0,
             terminating: 0,
-            ready_since: BTreeMap::new(),
+            ready_since: SmallMap::new(),
         };
         let owned = informers.owned_by::<Pod>(uid);
         for pod in owned.filter(|pod| is_controlled_by(&pod.metadata, uid)) {
@@ -125,7 +126,7 @@ fn since(pod: &Pod) -> Option<Timestamp> {
 
 /// The censuses of the ReplicaSets that were looked at, by UID.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Censuses(BTreeMap<String, Census>);
+pub(super) struct Censuses(OrdMap<String, Census>);
 
 impl Censuses {
     /// The tally of the ReplicaSet's pods, unless one must be adopted or released first.

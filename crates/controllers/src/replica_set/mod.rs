@@ -24,6 +24,7 @@ mod ranking;
 mod status;
 mod tally;
 use census::Censuses;
+use sim::OrdMap;
 pub(crate) use status::unless_zero;
 use tally::Tally;
 #[cfg(test)]
@@ -230,8 +231,8 @@ fn pods_to_delete(
 fn related_pods_per_node(
     informers: &SharedInformers,
     replica_set: &ReplicaSet,
-) -> std::collections::BTreeMap<String, u32> {
-    let mut per_node = std::collections::BTreeMap::new();
+) -> OrdMap<String, u32> {
+    let mut per_node = OrdMap::new();
     let Some(owner) = controller_of(&replica_set.metadata) else { return per_node };
     let siblings = informers.owned_by::<ReplicaSet>(&owner.uid);
     for sibling in siblings.filter(|sibling| is_controlled_by(&sibling.metadata, &owner.uid)) {

@@ -3,12 +3,12 @@
 //! Upstream: pkg/controller/controller_utils.go, ActivePodsWithRanks
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::openapi::api::core::v1::{ContainerStatus, Pod};
 use component_helpers::pod_status::{is_pod_ready, node_name, phase, ready_since};
 use jiff::Timestamp;
+use sim::OrdMap;
 
 /// Lower costs are deleted first. Upstream: core.PodDeletionCost.
 const POD_DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
@@ -21,7 +21,7 @@ pub(super) struct RankedPod {
 }
 
 /// Gives each pod the number of active related pods on its node.
-pub(super) fn rank(pods: &[Arc<Pod>], related_per_node: &BTreeMap<String, u32>) -> Vec<RankedPod> {
+pub(super) fn rank(pods: &[Arc<Pod>], related_per_node: &OrdMap<String, u32>) -> Vec<RankedPod> {
     let rank_of = |pod: &Pod| related_per_node.get(node_name(pod)).copied().unwrap_or(0);
     pods.iter().map(|pod| RankedPod { rank: rank_of(pod), pod: pod.clone() }).collect()
 }

@@ -1,6 +1,5 @@
 //! A table with its chains, how it is changed as a whole, and how it is printed.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -155,7 +154,7 @@ fn kept_counters(
         return vec![Counter::default(); rules.len()];
     };
     let known = chain.rules.iter().zip(counters.iter());
-    let known: BTreeMap<*const Rule, Counter> =
+    let known: OrdMap<*const Rule, Counter> =
         known.map(|(old, counter)| (Arc::as_ptr(&old.rule), *counter)).collect();
     let kept = |new: &Installed| known.get(&Arc::as_ptr(&new.rule)).copied().unwrap_or_default();
     rules.iter().map(kept).collect()
@@ -192,7 +191,7 @@ pub(crate) struct Table {
 }
 
 /// The rules of the chains that an update touches.
-type Edits = BTreeMap<u32, Vec<Arc<Rule>>>;
+type Edits = OrdMap<u32, Vec<Arc<Rule>>>;
 
 impl Table {
     pub(crate) fn new(name: TableName) -> Self {

@@ -2,16 +2,17 @@
 //!
 //! Upstream: staging/src/k8s.io/kube-scheduler/framework/types.go
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use api::labels::Selector;
 use api::openapi::api::core::v1::{Affinity, Pod, PodAffinityTerm, WeightedPodAffinityTerm};
 use api::openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use sim::SmallSet;
 
 /// Which pods a term selects, and the label whose value says which nodes are one place.
 #[derive(Clone, Debug)]
 pub struct AffinityTerm {
-    namespaces: BTreeSet<String>,
+    namespaces: SmallSet<String>,
     selector: Selector,
     namespace_selector: Selector,
     /// The key of the nodes' label.
@@ -26,7 +27,7 @@ impl AffinityTerm {
         let parse = |selector: &Option<LabelSelector>| {
             Selector::from_label_selector(selector.as_ref()).unwrap_or(Selector::nothing())
         };
-        let mut namespaces: BTreeSet<String> = term.namespaces.iter().flatten().cloned().collect();
+        let mut namespaces: SmallSet<String> = term.namespaces.iter().flatten().cloned().collect();
         if namespaces.is_empty() && term.namespace_selector.is_none() {
             namespaces.insert(namespace.to_string());
         }

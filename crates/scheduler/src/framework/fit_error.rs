@@ -2,9 +2,8 @@
 //!
 //! Upstream: pkg/scheduler/framework/types.go (Diagnosis, FitError)
 
-use sim::Sort;
+use sim::{OrdMap, SmallMap, SmallSet, Sort};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Code, Status};
 
@@ -14,7 +13,7 @@ pub const NO_NODES_AVAILABLE: &str = "no nodes available to schedule pods";
 /// What was said of each node: of some one by one, of all others together.
 #[derive(Clone, Debug)]
 pub struct NodeToStatus {
-    explicit: BTreeMap<usize, Status>,
+    explicit: OrdMap<usize, Status>,
     absent: Status,
 }
 
@@ -22,7 +21,7 @@ impl Default for NodeToStatus {
     fn default() -> Self {
         let absent =
             Status { code: Code::UnschedulableAndUnresolvable, reasons: Vec::new(), plugin: "" };
-        NodeToStatus { explicit: BTreeMap::new(), absent }
+        NodeToStatus { explicit: OrdMap::new(), absent }
     }
 }
 
@@ -67,9 +66,9 @@ pub struct Diagnosis {
     /// What was said of the nodes.
     pub node_to_status: NodeToStatus,
     /// The plugins that turned the pod away.
-    pub unschedulable_plugins: BTreeSet<&'static str>,
+    pub unschedulable_plugins: SmallSet<&'static str>,
     /// The plugins that wait for something outside.
-    pub pending_plugins: BTreeSet<&'static str>,
+    pub pending_plugins: SmallSet<&'static str>,
     /// What a PreFilter plugin said.
     pub pre_filter_message: String,
     /// What the PostFilter plugins said.
@@ -114,8 +113,8 @@ pub fn fit_error_message(all_nodes: usize, diagnosis: &Diagnosis) -> String {
     message
 }
 
-fn count_reasons(all_nodes: usize, statuses: &NodeToStatus) -> BTreeMap<Cow<'static, str>, usize> {
-    let mut counts = BTreeMap::new();
+fn count_reasons(all_nodes: usize, statuses: &NodeToStatus) -> SmallMap<Cow<'static, str>, usize> {
+    let mut counts = SmallMap::new();
     for (_, status) in statuses.iter() {
         for reason in &status.reasons {
             *counts.entry(reason.clone()).or_default() += 1;

@@ -23,10 +23,9 @@ pub use runtime::{Framework, NodePluginScores};
 pub use status::{Code, Status};
 pub use types::{NodeInfo, PodInfo, QueuedPodInfo, Resource, TopologyKey, pod_priority};
 
-use std::collections::BTreeSet;
-
 use crate::cache::Snapshot;
 use crate::listers::Listers;
+use sim::SmallSet;
 
 /// The highest score a plugin gives a node.
 pub const MAX_NODE_SCORE: i64 = 100;
@@ -138,7 +137,7 @@ pub trait PreFilterPlugin: Sync {
         handle: Handle<'_>,
         state: &mut CycleState,
         pod: &PodInfo,
-    ) -> (Option<BTreeSet<String>>, Status);
+    ) -> (Option<SmallSet<String>>, Status);
 
     /// Brings what was computed up to date when `other` is taken to be on the node.
     fn add_pod(&self, state: &mut CycleState, pod: &PodInfo, other: &PodInfo, node: &NodeInfo) {

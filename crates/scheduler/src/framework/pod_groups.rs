@@ -1,11 +1,10 @@
 //! The pods of a node by namespace and labels. Pods of one workload share both, so that what a
 //! selector selects is found by asking once for each group instead of once for each pod.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::openapi::api::core::v1::Pod;
-use sim::{Digest, Fingerprint};
+use sim::{Digest, Fingerprint, SmallMap};
 
 use super::PodInfo;
 
@@ -61,7 +60,7 @@ impl PodGroups {
 
 /// Which groups something selects, found out once for each of them.
 #[derive(Clone, Debug, Default)]
-pub struct MatchingGroups(BTreeMap<Fingerprint, bool>);
+pub struct MatchingGroups(SmallMap<Fingerprint, bool>);
 
 impl MatchingGroups {
     /// How many pods are in groups that `matches` selects; `matches` may look at namespace and

@@ -2,8 +2,7 @@
 //!
 //! Upstream: pkg/scheduler/framework/runtime/framework.go
 
-use sim::Sort;
-use std::collections::BTreeSet;
+use sim::{SmallSet, Sort};
 
 use super::{
     BindPlugin, ClusterEvent, Code, CycleState, EventObject, FilterPlugin, Handle, Hint, NodeInfo,
@@ -119,8 +118,8 @@ impl Framework {
         handle: Handle<'_>,
         state: &mut CycleState,
         pod: &PodInfo,
-    ) -> (Option<BTreeSet<String>>, Status, Vec<&'static str>) {
-        let mut names: Option<BTreeSet<String>> = None;
+    ) -> (Option<SmallSet<String>>, Status, Vec<&'static str>) {
+        let mut names: Option<SmallSet<String>> = None;
         let mut naming: Vec<&'static str> = Vec::new();
         for (name, plugin) in &self.pre_filter {
             let (nodes, status) = plugin.pre_filter(handle, state, pod);
@@ -133,7 +132,7 @@ impl Framework {
             }
             let Some(nodes) = nodes else { continue };
             naming.push(name);
-            let merged: BTreeSet<String> = match names.take() {
+            let merged: SmallSet<String> = match names.take() {
                 None => nodes,
                 Some(known) => known.intersection(&nodes).cloned().collect(),
             };

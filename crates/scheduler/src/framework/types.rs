@@ -2,7 +2,7 @@
 //!
 //! Upstream: pkg/scheduler/framework/types.go
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::Key;
@@ -13,7 +13,7 @@ use component_helpers::node_affinity::{PreferredTerms, RequiredNodeAffinity};
 use component_helpers::resources::{
     Amounts, PodResourcesOptions, amounts, is_pod_level_requests_set, pod_requests,
 };
-use sim::{Digest, Digestible, Fingerprint, OrdMap, OrdSet, Time};
+use sim::{Digest, Digestible, Fingerprint, OrdMap, OrdSet, SmallMap, SmallSet, Time};
 
 use super::affinity_term::{AffinityTerm, PodAffinityTerms, WeightedAffinityTerm};
 use super::pod_groups::{PodGroups, group_of};
@@ -38,7 +38,7 @@ pub struct Resource {
     /// How many pods.
     pub allowed_pod_number: i64,
     /// Everything else: extended resources, huge pages.
-    pub scalar: BTreeMap<String, i64>,
+    pub scalar: SmallMap<String, i64>,
 }
 
 impl Resource {
@@ -306,7 +306,7 @@ pub struct NodeInfo {
     /// Those of its pods that must not be where others are.
     pub pods_with_required_anti_affinity: OrdSet<Key>,
     /// The sizes of the images that it holds, by name.
-    pub images: Arc<BTreeMap<String, i64>>,
+    pub images: Arc<SmallMap<String, i64>>,
     hostname: Option<Arc<str>>,
     zone: Option<Arc<str>>,
 }
@@ -444,7 +444,7 @@ fn images(node: &Node) -> Option<&Vec<ContainerImage>> {
 }
 
 /// The sizes of the images that a node says it holds, by name.
-fn image_sizes(node: &Node) -> BTreeMap<String, i64> {
+fn image_sizes(node: &Node) -> SmallMap<String, i64> {
     let named = images(node).into_iter().flatten().flat_map(|image| {
         let size = image.size_bytes.unwrap_or(0);
         image.names.iter().flatten().map(move |name| (name.clone(), size))
@@ -472,9 +472,9 @@ pub struct QueuedPodInfo {
     /// When a node was first sought for it.
     pub initial_attempt: Option<Time>,
     /// The plugins that turned it away last.
-    pub unschedulable_plugins: BTreeSet<&'static str>,
+    pub unschedulable_plugins: SmallSet<&'static str>,
     /// The plugins that wait for something outside.
-    pub pending_plugins: BTreeSet<&'static str>,
+    pub pending_plugins: SmallSet<&'static str>,
     /// The plugin that keeps it from the active queue.
     pub gating_plugin: Option<&'static str>,
 }
@@ -492,8 +492,8 @@ impl QueuedPodInfo {
             consecutive_errors_count: 0,
             backoff_expiration: None,
             initial_attempt: None,
-            unschedulable_plugins: BTreeSet::new(),
-            pending_plugins: BTreeSet::new(),
+            unschedulable_plugins: SmallSet::new(),
+            pending_plugins: SmallSet::new(),
             gating_plugin: None,
         }
     }

@@ -3,12 +3,11 @@
 //!
 //! Upstream: pkg/scheduler/framework/plugins/imagelocality/image_locality.go
 
-use std::collections::BTreeMap;
-
 use crate::framework::{
     CycleState, Handle, MAX_NODE_SCORE, NodeInfo, Plugin, PodInfo, PreScorePlugin, ScorePlugin,
     Status,
 };
+use sim::SmallMap;
 
 const PRE_SCORE_STATE: &str = "PreScoreImageLocality";
 const MEBIBYTE: i64 = 1024 * 1024;
@@ -22,7 +21,7 @@ pub struct ImageLocality;
 
 /// The pod's images that some node holds, and which part of the nodes hold them.
 struct PreScoreState {
-    spreads: BTreeMap<String, f64>,
+    spreads: SmallMap<String, f64>,
 }
 
 impl Plugin for ImageLocality {

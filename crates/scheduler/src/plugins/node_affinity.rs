@@ -3,9 +3,8 @@
 //!
 //! Upstream: pkg/scheduler/framework/plugins/nodeaffinity/node_affinity.go
 
-use std::collections::BTreeSet;
-
 use component_helpers::node_affinity::required_node_names;
+use sim::SmallSet;
 
 use crate::framework::{
     ActionType, ClusterEvent, CycleState, EventObject, EventResource, EventWithHint, FilterPlugin,
@@ -57,12 +56,12 @@ impl PreFilterPlugin for NodeAffinity {
         _handle: Handle<'_>,
         _state: &mut CycleState,
         pod: &PodInfo,
-    ) -> (Option<BTreeSet<String>>, Status) {
+    ) -> (Option<SmallSet<String>>, Status) {
         if pod.required_node_affinity().is_empty() {
             return (None, Status::SKIP);
         }
         let names = pod.pod.spec.as_ref().and_then(required_node_names);
-        if names.as_ref().is_some_and(BTreeSet::is_empty) {
+        if names.as_ref().is_some_and(SmallSet::is_empty) {
             return (None, Status::unresolvable("pod affinity terms conflict"));
         }
         (names, Status::SUCCESS)

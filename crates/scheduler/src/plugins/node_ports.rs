@@ -2,9 +2,8 @@
 //!
 //! Upstream: pkg/scheduler/framework/plugins/nodeports/node_ports.go
 
-use std::collections::BTreeSet;
-
 use component_helpers::host_ports::{UsedPorts, host_ports};
+use sim::SmallSet;
 
 use crate::framework::{
     ActionType, ClusterEvent, CycleState, EventObject, EventResource, EventWithHint, FilterPlugin,
@@ -48,7 +47,7 @@ impl PreFilterPlugin for NodePorts {
         _handle: Handle<'_>,
         _state: &mut CycleState,
         pod: &PodInfo,
-    ) -> (Option<BTreeSet<String>>, Status) {
+    ) -> (Option<SmallSet<String>>, Status) {
         (None, if pod.host_ports().is_empty() { Status::SKIP } else { Status::SUCCESS })
     }
 }

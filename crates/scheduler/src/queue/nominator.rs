@@ -2,18 +2,16 @@
 //!
 //! Upstream: pkg/scheduler/backend/queue/nominator.go
 
-use std::collections::BTreeMap;
-
 use api::Key;
-use sim::{Digest, Digestible};
+use sim::{Digest, Digestible, OrdMap};
 
 use crate::framework::PodInfo;
 
 /// The promised nodes.
 #[derive(Clone, Debug, Default)]
 pub struct Nominator {
-    by_node: BTreeMap<String, BTreeMap<Key, PodInfo>>,
-    node_of: BTreeMap<Key, String>,
+    by_node: OrdMap<String, OrdMap<Key, PodInfo>>,
+    node_of: OrdMap<Key, String>,
 }
 
 impl Nominator {
@@ -47,7 +45,7 @@ impl Nominator {
 
     /// The pods that were promised the node.
     pub fn pods_for_node(&self, node: &str) -> impl Iterator<Item = &PodInfo> {
-        self.by_node.get(node).into_iter().flat_map(BTreeMap::values)
+        self.by_node.get(node).into_iter().flat_map(OrdMap::values)
     }
 
     /// The node that the pod was promised.

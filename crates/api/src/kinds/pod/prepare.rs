@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{AppArmorProfile, Pod, PodAffinityTerm, PodCondition};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, LabelSelectorRequirement};
+use sim::SmallMap;
 
 type Labels = BTreeMap<String, String>;
 
@@ -139,7 +140,7 @@ pub(super) fn keep_observed_generations(new: &mut Pod, old: &Pod) {
     if !new.conditions.iter().flatten().any(|condition| lacks(condition.observed_generation)) {
         return;
     }
-    let mut generations: BTreeMap<&str, Vec<Option<i64>>> = BTreeMap::new();
+    let mut generations: SmallMap<&str, Vec<Option<i64>>> = SmallMap::new();
     for condition in old.conditions.iter().flatten() {
         generations.entry(&condition.type_).or_default().push(condition.observed_generation);
     }

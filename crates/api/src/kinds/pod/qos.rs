@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{Pod, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use sim::SmallMap;
 
 use crate::quantity::Amount;
 
-type Totals<'a> = BTreeMap<&'a str, Amount>;
+type Totals<'a> = SmallMap<&'a str, Amount>;
 
 /// `Guaranteed`, `Burstable` or `BestEffort`. Upstream: ComputePodQOS.
 pub(super) fn class(pod: &Pod) -> &'static str {

@@ -1,8 +1,7 @@
 //! Applying a strategic merge patch to an object, or to another patch.
 
-use std::collections::BTreeSet;
-
 use serde_json::Value;
+use sim::SmallSet;
 
 use super::*;
 use crate::patch::go_format::{list, plain};
@@ -143,7 +142,7 @@ fn retain_keys(original: &mut Fields, patch: &mut Fields, target: Target) -> Out
     let Value::Array(kept) = directive else {
         return Err(bad_retain_keys());
     };
-    let kept: BTreeSet<&str> = kept.iter().filter_map(Value::as_str).collect();
+    let kept: SmallSet<&str> = kept.iter().filter_map(Value::as_str).collect();
     for (name, value) in patch.iter() {
         let is_parallel_list =
             name.starts_with(DELETE_FROM_PRIMITIVE_LIST) || name.starts_with(SET_ELEMENT_ORDER);
@@ -219,10 +218,10 @@ fn live_order(live: &[Value], patch: &[Value], field: Field) -> Outcome<Vec<Valu
     let merge_key = field.merge_key;
     let deletions = patch.iter().filter(|item| is_deletion(item));
     let additions = patch.iter().filter(|item| item.get(DIRECTIVE).is_none());
-    let deleted: BTreeSet<String> =
+    let deleted: SmallSet<String> =
         deletions.map(|item| identity(item, merge_key)).collect::<Outcome<_>>()?;
     let mut order = Vec::with_capacity(live.len());
-    let mut known = BTreeSet::new();
+    let mut known = SmallSet::new();
     for item in live.iter().chain(additions) {
         let key = identity(item, merge_key)?;
         if !deleted.contains(&key) && known.insert(key) {
@@ -279,7 +278,7 @@ fn merge_lists(
     let merge_key = field.merge_key;
     match elements(&[&original, &patch])? {
         Elements::Scalars if target == Target::Object && is_deletion_list => {
-            let deleted: BTreeSet<String> = patch.iter().map(Value::to_string).collect();
+            let deleted: SmallSet<String> = patch.iter().map(Value::to_string).collect();
             let kept = original.into_iter().filter(|item| !deleted.contains(&item.to_string()));
             Ok(kept.collect())
         }
@@ -310,7 +309,7 @@ fn carry_out_directives(
     merge_key: &str,
 ) -> Outcome<(Vec<Value>, Vec<Value>)> {
     let mut plain_items = Vec::with_capacity(patch.len());
-    let mut deleted = BTreeSet::new();
+    let mut deleted = SmallSet::new();
     let mut replaces = false;
     for item in patch {
         let fields = as_map(&item)?;

@@ -3,10 +3,8 @@
 //!
 //! Upstream: staging/src/k8s.io/apimachinery/pkg/util/strategicpatch/patch.go
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use serde_json::{Map, Value};
-use sim::Sort;
+use sim::{SmallMap, SmallSet, Sort};
 
 use super::go_format::{LIST, MAP, list, map, type_name};
 use super::{PatchError, PatchMeta};
@@ -108,8 +106,8 @@ fn identity(item: &Value, merge_key: &str) -> Outcome<String> {
 }
 
 /// The first position of each item.
-fn positions(items: &[Value], merge_key: &str) -> Outcome<BTreeMap<String, usize>> {
-    let mut found = BTreeMap::new();
+fn positions(items: &[Value], merge_key: &str) -> Outcome<SmallMap<String, usize>> {
+    let mut found = SmallMap::new();
     for (index, item) in items.iter().enumerate() {
         found.entry(identity(item, merge_key)?).or_insert(index);
     }
@@ -143,7 +141,7 @@ fn enforce_order(
     live_order: &[Value],
     merge_key: &str,
 ) -> Outcome<Vec<Value>> {
-    let named: BTreeSet<String> = positions(patch_order, merge_key)?.into_keys().collect();
+    let named: SmallSet<String> = positions(patch_order, merge_key)?.into_keys().collect();
     let (mut patched, mut live_only) = (Vec::new(), Vec::new());
     for item in merged {
         if named.contains(&identity(&item, merge_key)?) {
@@ -185,6 +183,6 @@ fn interleave(
 
 /// Leaves out scalars that stood before.
 fn without_duplicates(items: Vec<Value>) -> Vec<Value> {
-    let mut seen = BTreeSet::new();
+    let mut seen = SmallSet::new();
     items.into_iter().filter(|item| seen.insert(item.to_string())).collect()
 }

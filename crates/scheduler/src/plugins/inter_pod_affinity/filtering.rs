@@ -2,7 +2,8 @@
 //!
 //! Upstream: pkg/scheduler/framework/plugins/interpodaffinity/filtering.go
 
-use std::collections::{BTreeMap, BTreeSet};
+use sim::{SmallMap, SmallSet};
+use std::collections::BTreeMap;
 
 use super::{InterPodAffinity, NO_LABELS, matches_all};
 use crate::framework::{
@@ -19,7 +20,7 @@ const REASON_ANTI_AFFINITY: &str = "node(s) didn't match pod anti-affinity rules
 /// How many pods there are, by the key and value of their nodes' label. A pod that several terms
 /// select counts several times.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct TopologyCounts(BTreeMap<String, BTreeMap<String, i64>>);
+struct TopologyCounts(SmallMap<String, SmallMap<String, i64>>);
 
 impl TopologyCounts {
     fn add(&mut self, node: &NodeInfo, key: &str, count: i64) {
@@ -166,7 +167,7 @@ impl PreFilterPlugin for InterPodAffinity {
         handle: Handle<'_>,
         state: &mut CycleState,
         pod: &PodInfo,
-    ) -> (Option<BTreeSet<String>>, Status) {
+    ) -> (Option<SmallSet<String>>, Status) {
         let has_terms =
             !pod.required_affinity().is_empty() || !pod.required_anti_affinity().is_empty();
         if !has_terms && handle.snapshot.with_required_anti_affinity().next().is_none() {

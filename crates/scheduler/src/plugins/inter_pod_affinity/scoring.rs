@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use api::openapi::api::core::v1::Pod;
+use sim::SmallMap;
 
 use super::{HARD_POD_AFFINITY_WEIGHT, InterPodAffinity, NO_LABELS};
 use crate::framework::{
@@ -17,7 +18,7 @@ const PRE_SCORE_STATE: &str = "PreScoreInterPodAffinity";
 
 /// What is won or lost at nodes with a label, by its key and value.
 #[derive(Debug, Default)]
-struct TopologyScore(BTreeMap<String, BTreeMap<String, i64>>);
+struct TopologyScore(SmallMap<String, SmallMap<String, i64>>);
 
 impl TopologyScore {
     fn add(&mut self, node: &NodeInfo, term: &AffinityTerm, weight: i64) {

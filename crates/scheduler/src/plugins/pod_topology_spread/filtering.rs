@@ -2,7 +2,7 @@
 //!
 //! Upstream: pkg/scheduler/framework/plugins/podtopologyspread/filtering.go
 
-use std::collections::{BTreeMap, BTreeSet};
+use sim::{OrdMap, SmallSet};
 use std::sync::Arc;
 
 use super::PodTopologySpread;
@@ -55,7 +55,7 @@ pub(super) struct Spread {
     self_match: i64,
     critical: CriticalPaths,
     /// How many pods each domain has.
-    counts: BTreeMap<String, i64>,
+    counts: OrdMap<String, i64>,
 }
 
 impl Spread {
@@ -75,7 +75,7 @@ fn spreads(handle: Handle<'_>, pod: &PodInfo, constraints: Vec<Constraint>) -> V
     let nodes: Vec<&NodeInfo> =
         all.map(Arc::as_ref).filter(|node| is_in_every_domain(node, &constraints)).collect();
     let spread = |constraint: Constraint| {
-        let mut counts: BTreeMap<String, i64> = BTreeMap::new();
+        let mut counts: OrdMap<String, i64> = OrdMap::new();
         let mut groups = MatchingGroups::default();
         for node in nodes.iter().filter(|node| constraint.includes(pod, node)) {
             let Some(value) = node.place(&constraint.topology_key) else { continue };
@@ -132,7 +132,7 @@ impl PreFilterPlugin for PodTopologySpread {
         handle: Handle<'_>,
         state: &mut CycleState,
         pod: &PodInfo,
-    ) -> (Option<BTreeSet<String>>, Status) {
+    ) -> (Option<SmallSet<String>>, Status) {
         let constraints = constraints_of(&pod.pod, DO_NOT_SCHEDULE);
         if constraints.is_empty() {
             return (None, Status::SKIP);

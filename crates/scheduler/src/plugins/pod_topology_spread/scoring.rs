@@ -2,10 +2,10 @@
 //!
 //! Upstream: pkg/scheduler/framework/plugins/podtopologyspread/scoring.go
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::openapi::api::core::v1::Pod;
+use sim::{OrdMap, OrdSet};
 
 use super::PodTopologySpread;
 use super::common::{
@@ -25,7 +25,7 @@ struct Spread {
     constraint: Constraint,
     /// How many pods each domain of a feasible node has; not used for hosts, whose pods are
     /// counted when a node is scored.
-    counts: BTreeMap<String, i64>,
+    counts: OrdMap<String, i64>,
     /// Whether any of the nodes to be scored is in a domain.
     is_known: bool,
     /// How much a pod counts: more when there are more domains, each of which then has fewer.
@@ -37,12 +37,12 @@ struct Spread {
 struct PreScoreState {
     spreads: Vec<Spread>,
     /// The feasible nodes that lack a label which a constraint asks for.
-    ignored: BTreeSet<Arc<str>>,
+    ignored: OrdSet<Arc<str>>,
 }
 
 impl Spread {
     fn new(constraint: Constraint, scored: &[&NodeInfo]) -> Self {
-        let mut counts = BTreeMap::new();
+        let mut counts = OrdMap::new();
         let mut domains = scored.len();
         let mut is_known = true;
         if constraint.topology_key != TopologyKey::Hostname {
