@@ -114,12 +114,16 @@ pub fn Menu(props: &MenuProps) -> Html {
         })
     };
     let onclick = {
-        let open = open.clone();
+        let (open, button) = (open.clone(), button.clone());
         Callback::from(move |event: MouseEvent| {
             let target =
                 event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
             if target.is_some_and(|target| matches!(target.closest("[data-closes]"), Ok(Some(_)))) {
                 open.set(false);
+                // What had the focus goes: it is to be somewhere, not lost.
+                if let Some(button) = button.cast::<HtmlElement>() {
+                    let _ = button.focus();
+                }
             }
         })
     };
