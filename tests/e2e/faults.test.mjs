@@ -153,8 +153,8 @@ test("a failed node is noticed, tainted, and after 300 s its pods come up elsewh
     page,
     /lastTransitionTime: "(.+)"\s+message: .+\s+.+\s+reason: DeletionByTaintManager/,
   );
-  await list(page, "events");
-  await eventually(async () => (await column(page, "Reason", lost)).includes("TaintManagerEviction"), true);
+  await inspect(page, "events");
+  await page.getByTestId("event").filter({ hasText: "TaintManagerEviction" }).waitFor();
   await selectIn(page, "configmap", "the-moment");
   const failed = await time(page, /creationTimestamp: "(.+)"/);
   // The last lease is up to 10 s old, and who looks after the leases looks every 5 s; what is

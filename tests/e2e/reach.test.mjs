@@ -52,6 +52,8 @@ test("a pod is made, read and deleted with the keyboard alone", withPage({}, asy
   await page.keyboard.press("Enter");
   await tabTo(page, "example-web");
   await page.keyboard.press("Enter");
+  // The menu is gone; the focus is where it was opened.
+  await eventually(async () => (await focused(page)).testid, "examples-menu");
   await tabTo(page, "speed");
   for (let presses = 0; presses < 3; presses += 1) await page.keyboard.press("ArrowDown");
   assert.equal(await page.getByTestId("speed").inputValue(), "10");
