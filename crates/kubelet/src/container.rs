@@ -9,7 +9,7 @@ use sim::{Digest, Digestible, Time};
 
 use crate::backoff::Backoff;
 use crate::pod_worker::Sandbox;
-use crate::prober::ProbeState;
+use crate::prober::{ProbeKind, ProbeState};
 use crate::task::{Room, Task, World};
 
 /// What part a container plays in its pod.
@@ -287,6 +287,9 @@ impl ContainerRecord {
         self.restart_backoff = Backoff::default();
         self.pull_backoff = Backoff::default();
         self.pull_failure = String::new();
+        for (kind, state) in ProbeKind::ALL.into_iter().zip(&mut self.probes) {
+            state.forget(kind);
+        }
     }
 
     /// Puts a new attempt in place of the newest, which has ended.

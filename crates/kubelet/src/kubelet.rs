@@ -142,6 +142,10 @@ impl Kubelet {
         self.running = true;
         self.node.start(cx);
         self.sync_static_pods(cx);
+        // What a kubelet finds when it begins it syncs once.
+        for uid in self.workers.keys().cloned().collect::<Vec<_>>() {
+            self.with(&uid, |worker, _| worker.request_sync(cx.now));
+        }
     }
 
     /// Whether the machine has the manifest of a static pod of that name, in its directory or

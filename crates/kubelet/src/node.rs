@@ -66,6 +66,8 @@ pub(crate) struct Node {
     /// The object as the kubelet knows it.
     pub(crate) object: Option<Arc<NodeObject>>,
     pub(crate) stream: String,
+    /// When the kubelet began to run.
+    pub(crate) started_at: Time,
     facts: Option<Facts>,
     relist_offset: Duration,
     network_ready_at: Time,
@@ -93,6 +95,7 @@ impl Node {
             stream: format!("kubelet/{}", spec.name),
             images_changed: false,
             object: None,
+            started_at: Time::ZERO,
             facts: None,
             relist_offset: Duration::ZERO,
             network_ready_at: Time::MAX,
@@ -114,6 +117,7 @@ impl Node {
             self.facts = Some(Facts::draw(stream));
             self.relist_offset = Duration::from_nanos(stream.below(RELIST_PERIOD.as_nanos()));
         }
+        self.started_at = cx.now;
         self.network.set_seed(stream.next_u64());
         self.network_ready_at = cx.now + stream.between(NETWORK_SETUP.0, NETWORK_SETUP.1);
         self.is_ready = false;
@@ -506,6 +510,7 @@ impl Digestible for Node {
         digest.bool(self.images_changed);
         let version = self.object.as_ref().and_then(|o| o.metadata.resource_version.clone());
         digest.add(&version);
+        digest.add(&self.started_at);
         digest.add(&self.relist_offset);
         digest.add(&self.network_ready_at);
         digest.bool(self.is_ready);

@@ -245,7 +245,7 @@ impl PodWorker {
         match self.stage {
             Stage::Syncing if deleted => self.begin_termination(node, cx),
             Stage::Syncing if changed && self.run.is_none() => self.request_sync(cx.now),
-            Stage::Terminating(_) if shortened => self.shorten_grace(cx.now),
+            Stage::Terminating(_) if shortened => self.shorten_grace(node, cx),
             Stage::Terminated if deleted => self.delete_if_asked(node, cx),
             _ => {}
         }

@@ -9,6 +9,7 @@ use trace::What;
 
 use crate::actions;
 use crate::activity::{Errand, Finding, Purpose};
+use crate::container::ContainerRecord;
 use crate::dial::Answer;
 use crate::node::Node;
 use crate::pod_worker::PodWorker;
@@ -47,13 +48,17 @@ impl ProbeKind {
     }
 }
 
-/// What is known from one probe of one container.
+/// What is known from one probe of one container, and when it is tried.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ProbeState {
     /// Which instance it is about.
     container_id: String,
-    /// When it is tried next.
+    /// When its period ends next; `None` while nobody probes.
     next: Option<Time>,
+    /// Somebody wants to know now.
+    asked: bool,
+    /// Its period ended while a try was under way.
+    late: bool,
     /// What counts: unknown until a threshold is reached.
     pub(crate) result: Option<bool>,
     /// The last outcome and how often it came in a row.
@@ -61,19 +66,44 @@ pub(crate) struct ProbeState {
     run: i32,
     /// It waits for its container to be restarted.
     on_hold: bool,
-    /// Its period ended while a try was under way.
-    late: bool,
+}
+
+impl ProbeState {
+    /// The kubelet ended. What it found of readiness stands until something else is found.
+    /// Upstream: pkg/kubelet/prober/worker.go, where ChangeContainerStatusOnKubeletRestart is off.
+    pub(crate) fn forget(&mut self, kind: ProbeKind) {
+        let kept = kind != ProbeKind::Liveness;
+        *self = ProbeState {
+            container_id: std::mem::take(&mut self.container_id),
+            result: self.result.filter(|_| kept),
+            ..ProbeState::default()
+        };
+    }
+
+    /// A probe that has found something of an instance.
+    #[cfg(test)]
+    pub(crate) fn found(container_id: &str, result: bool) -> Self {
+        let container_id = container_id.to_string();
+        ProbeState { container_id, result: Some(result), ..ProbeState::default() }
+    }
+
+    fn stop(&mut self) {
+        self.next = None;
+        self.asked = false;
+        self.late = false;
+    }
 }
 
 impl Digestible for ProbeState {
     fn digest(&self, digest: &mut Digest) {
         digest.str(&self.container_id);
         digest.add(&self.next);
+        digest.bool(self.asked);
+        digest.bool(self.late);
         digest.add(&self.result);
         digest.add(&self.last);
         digest.add(&self.run);
         digest.bool(self.on_hold);
-        digest.bool(self.late);
     }
 }
 
@@ -122,69 +152,152 @@ impl PodWorker {
         if self.probe_result(place, ProbeKind::Liveness) == Some(Some(false)) {
             return Some("liveness");
         }
-        (self.probe_result(place, ProbeKind::Startup) == Some(Some(false))).then_some("startup")
+        self.startup_has_failed(place).then_some("startup")
+    }
+
+    /// Whether a container has not started up in the time that its probe gives it.
+    pub(crate) fn startup_has_failed(&self, place: usize) -> bool {
+        self.probe_result(place, ProbeKind::Startup) == Some(Some(false))
     }
 
     /// When a probe is due next.
     pub(crate) fn next_probe(&self) -> Option<Time> {
-        let running = self.containers.iter().filter(|record| record.is_running());
-        running.flat_map(|record| &record.probes).filter_map(|state| state.next).min()
+        let places = self.containers.iter().enumerate();
+        let due = |(place, record): (usize, &ContainerRecord)| {
+            let states = ProbeKind::ALL.into_iter().zip(&record.probes);
+            let due = states.filter_map(|(kind, state)| {
+                let at_once =
+                    (state.asked || state.late) && !self.is_under_way(place, Purpose::Probe(kind));
+                if at_once { Some(Time::ZERO) } else { state.next }
+            });
+            due.min()
+        };
+        places.filter_map(due).min()
     }
 
-    /// Begins to probe an instance that has just begun to run.
-    pub(crate) fn begin_probes(&mut self, place: usize, now: Time) {
-        let Some((_, container)) = actions::containers(&self.pod).nth(place) else { return };
-        let first = |kind: ProbeKind| {
-            kind.of(container).map(|probe| now + seconds(probe.initial_delay_seconds, 0))
-        };
-        let firsts = ProbeKind::ALL.map(first);
-        let Some(record) = self.containers.get_mut(place) else { return };
-        let id = record.current.as_ref().map(|instance| instance.id.clone()).unwrap_or_default();
-        for (state, next) in record.probes.iter_mut().zip(firsts) {
-            *state = ProbeState { container_id: id.clone(), next, ..ProbeState::default() };
+    /// Begins to probe what the pod's containers are to be probed for. The periods go on whatever
+    /// becomes of the containers. Shortly after the kubelet's own start the first is put off, so
+    /// that not all come at once.
+    /// Upstream: prober_manager.go, AddPod; worker.go, run.
+    pub(crate) fn add_probes(&mut self, node: &mut Node, cx: &mut Context<'_>) {
+        let pod = self.pod.clone();
+        for (place, (_, container)) in actions::containers(&pod).enumerate() {
+            for kind in ProbeKind::ALL {
+                let Some(probe) = kind.of(container) else { continue };
+                let (span, age) = (period(probe), cx.now - node.started_at);
+                let Some(record) = self.containers.get(place) else { continue };
+                let idle = record.probes.get(kind as usize).is_some_and(|s| s.next.is_none());
+                let over = record.exit().is_some()
+                    && !actions::should_be_restarted(&pod, container, record);
+                if !idle || over {
+                    continue;
+                }
+                let delay = match span > age {
+                    true => node.random(cx).between(Duration::ZERO, span),
+                    false => Duration::ZERO,
+                };
+                if let Some(state) = self.probe_mut(place, kind) {
+                    state.next = Some(cx.now + delay);
+                }
+            }
+        }
+    }
+
+    /// Tries the readiness of the containers that have started up and are not known to be ready,
+    /// as whenever somebody makes the pod's status.
+    /// Upstream: prober_manager.go, UpdatePodStatus.
+    pub(crate) fn ask_for_readiness(&mut self) {
+        for place in 0..self.containers.len() {
+            let unready = self.is_started(place) && !self.is_ready(place);
+            if let Some(state) = self.probe_mut(place, ProbeKind::Readiness)
+                && unready
+                && state.next.is_some()
+            {
+                state.asked = true;
+            }
         }
     }
 
     /// Tries the probes that are due. Those that could end a container are not tried while the
     /// pod ends; whether it can serve is asked until it has ended.
     pub(crate) fn run_probes(&mut self, node: &mut Node, cx: &mut Context<'_>) {
+        let idle = |record: &ContainerRecord| record.probes.iter().all(|s| s.next.is_none());
+        if self.containers.iter().all(idle) {
+            return;
+        }
         let ends = self.is_terminating();
         for place in 0..self.containers.len() {
             for kind in ProbeKind::ALL {
-                let record = self.containers.get(place).filter(|record| record.is_running());
-                let due = record.and_then(|record| record.probes.get(kind as usize)?.next);
-                if due.is_none_or(|time| time > cx.now) {
+                let under_way = self.is_under_way(place, Purpose::Probe(kind));
+                let probe = self.container(place).and_then(|container| kind.of(container));
+                let period = probe.map(period);
+                let Some(state) = self.probe_mut(place, kind) else { continue };
+                if state.next.is_none() {
                     continue;
                 }
-                if ends && kind.ends_with_the_grace() {
-                    if let Some(state) = self.probe_mut(place, kind) {
-                        state.next = None;
-                    }
-                } else {
+                let Some(period) = period.filter(|_| !(ends && kind.ends_with_the_grace())) else {
+                    state.stop();
+                    continue;
+                };
+                if let Some(time) = state.next.filter(|time| *time <= cx.now) {
+                    // As from a ticker of Go: one period that ends during a try is made up for.
+                    let next = time + period;
+                    state.next = Some(if next > cx.now { next } else { cx.now + period });
+                    state.late = true;
+                }
+                if under_way {
+                    continue;
+                }
+                if std::mem::take(&mut state.asked) {
+                    state.next = Some(cx.now + period);
+                    state.late = true;
+                }
+                if std::mem::take(&mut state.late) {
                     self.tick_probe(node, cx, (place, kind));
                 }
             }
         }
     }
 
-    /// A probe's period is over. A try that is still under way is not doubled; the next follows
-    /// at once when it ends, as from a ticker of Go.
+    /// A probe looks at its container as the pod's status has it, and tries it if it should.
+    /// Upstream: worker.go, doProbe.
     fn tick_probe(
         &mut self,
         node: &mut Node,
         cx: &mut Context<'_>,
         (place, kind): (usize, ProbeKind),
     ) {
-        let probe = self.container(place).and_then(|container| kind.of(container));
-        let Some(period) = probe.map(period) else { return };
-        let started = self.is_started(place);
-        let waits = (kind == ProbeKind::Startup) == started;
-        let under_way = self.is_under_way(place, Purpose::Probe(kind));
+        let Some(status) = self.status.clone() else { return };
+        let pod = self.pod.clone();
+        let Some((_, container)) = actions::containers(&pod).nth(place) else { return };
+        let delay = kind.of(container).and_then(|probe| probe.initial_delay_seconds).unwrap_or(0);
+        let all = status.container_statuses.iter().chain(&status.init_container_statuses);
+        let seen = all.flatten().find(|seen| seen.name == container.name);
+        let id = seen.and_then(|seen| seen.container_id.as_deref()?.split("//").last());
+        let (Some(seen), Some(id)) = (seen, id) else { return };
+        let over = self.containers.get(place).is_some_and(|record| {
+            record.exit().is_some() && !actions::should_be_restarted(&pod, container, record)
+        });
         let Some(state) = self.probe_mut(place, kind) else { return };
-        state.next = Some(cx.now + period);
-        if under_way {
-            state.late = true;
-        } else if !state.on_hold && !waits {
+        if state.container_id != id {
+            state.container_id = id.to_string();
+            state.result = None;
+            state.on_hold = false;
+        }
+        if state.on_hold {
+            return;
+        }
+        let running = seen.state.as_ref().and_then(|state| state.running.as_ref());
+        let Some(started_at) = running.and_then(|running| running.started_at.as_ref()) else {
+            if over {
+                state.stop();
+            }
+            return;
+        };
+        let age = cx.now - cx.clock.time(started_at.0);
+        let waits = age < Duration::from_api_seconds(i64::from(delay));
+        let started = seen.started == Some(true);
+        if !waits && (kind == ProbeKind::Startup) != started && self.runs(place) {
             self.try_probe(node, cx, (place, kind));
         }
     }
@@ -255,13 +368,7 @@ impl PodWorker {
         if let (Some(outcome), Some(probe)) = (outcome, probe)
             && self.count(place, kind, &probe, outcome)
         {
-            self.act_on_probe(node, cx, place, (kind, outcome));
-        }
-        let late = self.probe_mut(place, kind).is_some_and(|state| {
-            std::mem::take(&mut state.late) && !state.on_hold && state.next.is_some()
-        });
-        if late && let Some(state) = self.probe_mut(place, kind) {
-            state.next = Some(cx.now);
+            self.act_on_probe(node, cx, (kind, outcome));
         }
     }
 
@@ -290,7 +397,7 @@ impl PodWorker {
         if state.run < threshold {
             return false;
         }
-        if !outcome && kind != ProbeKind::Readiness {
+        if kind == ProbeKind::Startup || kind == ProbeKind::Liveness && !outcome {
             state.on_hold = true;
             state.run = 0;
         }
@@ -301,22 +408,16 @@ impl PodWorker {
         &mut self,
         node: &mut Node,
         cx: &mut Context<'_>,
-        place: usize,
         (kind, outcome): (ProbeKind, bool),
     ) {
-        match (kind, outcome) {
-            (ProbeKind::Liveness, true) => {}
-            (ProbeKind::Liveness | ProbeKind::Startup, false) => self.request_sync(cx.now),
-            (ProbeKind::Readiness, _) => {
+        match kind {
+            ProbeKind::Liveness if outcome => {}
+            ProbeKind::Liveness => self.request_sync(cx.now),
+            ProbeKind::Readiness => {
                 self.publish_status(node, cx, false);
             }
-            (ProbeKind::Startup, true) => {
-                // The others begin now, unless their own delay is longer.
-                for kind in [ProbeKind::Readiness, ProbeKind::Liveness] {
-                    if let Some(state) = self.probe_mut(place, kind) {
-                        state.next = state.next.map(|_| cx.now);
-                    }
-                }
+            ProbeKind::Startup => {
+                self.publish_status(node, cx, false);
                 self.request_sync(cx.now);
             }
         }

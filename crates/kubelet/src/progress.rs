@@ -10,7 +10,7 @@ impl PodWorker {
     /// From when to when an image is pulled, a crashed container waits, or a pod has to end.
     pub(crate) fn progress(&self, now: Time) -> Option<(Time, Time)> {
         match (&self.stage, &self.run) {
-            (Stage::Terminating(termination), _) => Some(termination.span(self)),
+            (Stage::Terminating(termination), _) => Some(termination.span()),
             (Stage::Terminated, _) => None,
             (Stage::Syncing, Some(run)) => match &run.step {
                 Step::Sandbox { .. } | Step::Killing { .. } => None,

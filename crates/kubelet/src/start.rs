@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use api::openapi::api::core::v1::Container;
 use client::{Context, EventType};
-use runtime::{Image, ImageReference, Signal};
+use runtime::{Image, ImageReference};
 use sim::{Digest, Digestible, Duration, Time};
 
 use crate::activity::{Errand, Finding, Purpose};
 use crate::container::{Blueprint, Instance, StartFailure};
+use crate::ending::LONGEST_HOOK;
 use crate::image_service::Pull;
 use crate::node::Node;
 use crate::pod_worker::PodWorker;
@@ -20,8 +21,6 @@ use crate::volumes::mounts;
 
 const CREATE: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(90));
 const START: (Duration, Duration) = (Duration::from_millis(30), Duration::from_millis(80));
-/// A hook after the start has no time limit upstream; here an hour stands for one that hangs.
-const LONGEST_HOOK: Duration = Duration::from_secs(3600);
 /// The exit code of a container whose program could not be started.
 /// Upstream: containerd, internal/cri/server/container_start.go, errorStartExitCode.
 const START_ERROR_EXIT_CODE: i32 = 128;
@@ -357,7 +356,6 @@ impl PodWorker {
                     record.failure = None;
                 }
                 self.cancel_probes(node, cx, |at, _| at == place);
-                self.begin_probes(place, cx.now);
                 self.event(
                     node,
                     cx,
@@ -420,16 +418,17 @@ impl PodWorker {
         place: usize,
         finding: &Finding,
     ) -> Progress {
-        let Some(why) = self.hook_failure(place, finding) else { return Progress::Done };
+        let why = self.hook_failure(place, Purpose::PostStart, finding);
+        let Some(why) = why else { return Progress::Done };
         let event = (EventType::Warning, "FailedPostStartHook", "PostStartHook failed");
         self.event(node, cx, Some(place), event);
+        self.set_failure(place, "PostStartHookError", &why);
         let event = (EventType::Normal, "Killing", "FailedPostStartHook");
         self.event(node, cx, Some(place), event);
-        let record = self.containers.get_mut(place);
-        if let Some(instance) = record.and_then(|record| record.current.as_mut()) {
-            instance.signal(Signal::Kill, &mut node.world(cx, &mut self.volumes));
+        if !self.runs(place) {
+            return Progress::Failed { back_off_ends: None, place, acted: true };
         }
-        self.set_failure(place, "PostStartHookError", &why);
-        Progress::Failed { back_off_ends: None, place, acted: true }
+        let ending = self.begin_ending(node, cx, place, self.grace());
+        Progress::Killing { place, ending }
     }
 }

@@ -32,8 +32,8 @@ const RESYNC_INTERVAL: Duration = Duration::from_secs(60);
 pub(crate) enum Step {
     /// The sandbox is being made.
     Sandbox { until: Time },
-    /// A container is being stopped, to be started again.
-    Killing { place: usize, ending: Ending },
+    /// A container is being stopped: to be started again, or because its start failed.
+    Killing { place: usize, ending: Ending, failed: bool },
     /// A container is being started.
     Container(Starting),
 }
@@ -66,7 +66,7 @@ impl SyncRun {
         match &self.step {
             Step::Sandbox { until } => *until,
             Step::Killing { place, .. } if !worker.runs(*place) => Time::ZERO,
-            Step::Killing { place, ending } => {
+            Step::Killing { place, ending, .. } => {
                 worker.next_of_ending(*place, true, ending).unwrap_or(Time::ZERO)
             }
             Step::Container(starting) => starting.until,
@@ -78,9 +78,10 @@ impl Digestible for SyncRun {
     fn digest(&self, digest: &mut Digest) {
         match &self.step {
             Step::Sandbox { until } => digest.add(until),
-            Step::Killing { place, ending } => {
+            Step::Killing { place, ending, failed } => {
                 digest.u64(*place as u64);
                 digest.add(ending);
+                digest.bool(*failed);
             }
             Step::Container(starting) => digest.add(starting),
         }
@@ -120,6 +121,7 @@ impl PodWorker {
         if !self.mount_volumes(node, cx) {
             return;
         }
+        self.add_probes(node, cx);
         let actions = actions::compute(self);
         let PodActions { create_sandbox, kill, start, kill_pod } = actions;
         if kill_pod {
@@ -172,7 +174,7 @@ impl PodWorker {
         self.event(node, cx, Some(place), (EventType::Normal, "Killing", &message));
         let grace = grace.unwrap_or_else(|| self.grace());
         let ending = self.begin_ending(node, cx, place, grace);
-        let step = Step::Killing { place, ending };
+        let step = Step::Killing { place, ending, failed: false };
         self.run = Some(SyncRun { step, kill, queue, outcome });
     }
 
@@ -183,10 +185,16 @@ impl PodWorker {
     fn finish_step(&mut self, node: &mut Node, cx: &mut Context<'_>) {
         let Some(SyncRun { step, kill, queue, mut outcome }) = self.run.take() else { return };
         match step {
-            Step::Killing { place, mut ending } if self.runs(place) => {
+            Step::Killing { place, mut ending, failed } if self.runs(place) => {
                 self.advance_ending(node, cx, (place, true), &mut ending);
-                let step = Step::Killing { place, ending };
+                let step = Step::Killing { place, ending, failed };
                 self.run = Some(SyncRun { step, kill, queue, outcome });
+            }
+            Step::Killing { place, failed: true, .. } => {
+                outcome.acted = true;
+                outcome.fail(None);
+                let queue = self.queue_after_failure(place, queue);
+                self.start_next(node, cx, queue, outcome);
             }
             Step::Killing { .. } => {
                 outcome.acted = true;
@@ -209,6 +217,10 @@ impl PodWorker {
                 Progress::Done => {
                     outcome.acted = true;
                     self.start_next(node, cx, queue, outcome);
+                }
+                Progress::Killing { place, ending } => {
+                    let step = Step::Killing { place, ending, failed: true };
+                    self.run = Some(SyncRun { step, kill, queue, outcome });
                 }
                 Progress::Failed { back_off_ends, place, acted } => {
                     outcome.acted |= acted;
@@ -269,6 +281,12 @@ impl PodWorker {
                     self.run = Some(SyncRun { step, kill, queue, outcome });
                     return;
                 }
+                Progress::Killing { place, ending } => {
+                    let step = Step::Killing { place, ending, failed: true };
+                    let kill = VecDeque::new();
+                    self.run = Some(SyncRun { step, kill, queue, outcome });
+                    return;
+                }
                 Progress::Done => outcome.acted = true,
                 Progress::Failed { back_off_ends, acted, .. } => {
                     outcome.acted |= acted;
@@ -288,7 +306,8 @@ impl PodWorker {
             let wait = outcome.back_off_ends.map_or(BACK_OFF_PERIOD, |ends| ends - now);
             let wait = wait.min(RESYNC_INTERVAL);
             let jitter = node.random(cx).between(Duration::ZERO, half(wait));
-            self.next_sync = Some(now + wait + jitter);
+            let again = now + wait + jitter;
+            self.next_sync = Some(self.next_sync.map_or(again, |time| time.min(again)));
         }
         if outcome.acted {
             // The kubelet looks at the containers at once after it has changed something.
@@ -349,6 +368,13 @@ pub(crate) enum Progress {
     Waits(Starting),
     /// The container runs.
     Done,
+    /// It runs and must not: it is being stopped.
+    Killing {
+        /// Which container.
+        place: usize,
+        /// How far its end has come.
+        ending: Ending,
+    },
     /// It cannot be started now.
     Failed {
         /// When to try again, if that is known.

@@ -21,7 +21,8 @@ const DEFAULT_GRACE_SECONDS: i64 = 30;
 /// The end of a pod under way.
 #[derive(Clone, Debug)]
 pub(crate) struct Termination {
-    /// When the grace is over.
+    /// How long it may take, and when that is over.
+    grace: Duration,
     deadline: Time,
     /// The ends of the containers that ran, by their place.
     endings: SmallMap<u64, Ending>,
@@ -47,13 +48,14 @@ impl Termination {
     }
 
     /// From when to when the containers have to end.
-    pub(crate) fn span(&self, worker: &PodWorker) -> (Time, Time) {
-        (before(self.deadline, worker.grace()), self.deadline)
+    pub(crate) fn span(&self) -> (Time, Time) {
+        (before(self.deadline, self.grace), self.deadline)
     }
 }
 
 impl Digestible for Termination {
     fn digest(&self, digest: &mut Digest) {
+        digest.add(&self.grace);
         digest.add(&self.deadline);
         digest.add(&self.endings);
         digest.add(&self.sandbox_gone);
@@ -78,27 +80,41 @@ impl PodWorker {
         self.run = None;
         self.next_sync = None;
         self.stage = Stage::Terminating(Termination {
+            grace: self.grace(),
             deadline: cx.now + self.grace(),
             endings: SmallMap::new(),
             sandbox_gone: None,
         });
-        for place in 0..self.containers.len() {
-            let Some(record) = self.containers.get(place).filter(|r| r.is_running()) else {
-                continue;
-            };
-            let message = format!("Stopping container {}", record.name);
-            self.event(node, cx, Some(place), (EventType::Normal, "Killing", &message));
+        self.announce_the_end(node, cx);
+        // What waited to be started again does not any more.
+        if !self.is_orphan {
+            self.publish_status(node, cx, false);
         }
     }
 
     /// Shortens the grace if a second deletion asks for less.
-    pub(crate) fn shorten_grace(&mut self, now: Time) {
-        let deadline = now + self.grace();
+    /// Upstream: pkg/kubelet/pod_workers.go, calculateEffectiveGracePeriod.
+    pub(crate) fn shorten_grace(&mut self, node: &mut Node, cx: &mut Context<'_>) {
+        let (now, grace) = (cx.now, self.grace());
         if let Stage::Terminating(termination) = &mut self.stage {
-            termination.deadline = termination.deadline.min(deadline);
-            for ending in termination.endings.values_mut() {
-                ending.deadline = ending.deadline.min(deadline);
+            if termination.sandbox_gone.is_some() || termination.grace <= grace {
+                return;
             }
+            termination.grace = grace;
+            termination.deadline = now + grace;
+            for ending in termination.endings.values_mut() {
+                ending.shorten(now, grace);
+            }
+        }
+        self.announce_the_end(node, cx);
+    }
+
+    /// Says that the containers are asked to end.
+    fn announce_the_end(&self, node: &mut Node, cx: &mut Context<'_>) {
+        for place in (0..self.containers.len()).filter(|place| self.runs(*place)) {
+            let name = self.containers.get(place).map(|record| record.name.as_str());
+            let message = format!("Stopping container {}", name.unwrap_or_default());
+            self.event(node, cx, Some(place), (EventType::Normal, "Killing", &message));
         }
     }
 
@@ -114,8 +130,7 @@ impl PodWorker {
         for place in 0..self.containers.len() {
             let known = termination.endings.contains_key(&(place as u64));
             if !known && self.runs(place) {
-                let grace = termination.deadline - cx.now;
-                let ending = self.begin_ending(node, cx, place, grace);
+                let ending = self.begin_ending(node, cx, place, termination.grace);
                 termination.endings.insert(place as u64, ending);
             }
         }

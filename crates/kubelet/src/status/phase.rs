@@ -1,11 +1,15 @@
 //! The phase of a pod. Upstream: pkg/kubelet/kubelet_pods.go, getPhase.
 
-use api::openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use api::openapi::api::core::v1::{Container, ContainerState, ContainerStatus, Pod};
+
+use crate::actions::restarts_after;
 
 #[derive(Default)]
 struct Counts {
     pending_initialization: u32,
     failed_initialization: u32,
+    /// Containers that have ended and are to be started again.
+    restarting: u32,
     unknown: u32,
     running: u32,
     waiting: u32,
@@ -22,7 +26,8 @@ fn exit_code(state: &ContainerState) -> Option<i32> {
 }
 
 impl Counts {
-    fn add_init(&mut self, status: Option<&ContainerStatus>) {
+    fn add_init(&mut self, pod: &Pod, container: &Container, status: Option<&ContainerStatus>) {
+        let fails = |code: i32| code != 0 && !restarts_after(pod, container, code);
         let Some((status, state)) = status.and_then(|s| Some((s, s.state.as_ref()?))) else {
             self.pending_initialization += 1;
             self.unknown += 1;
@@ -31,10 +36,10 @@ impl Counts {
         if state.running.is_some() {
             self.pending_initialization += 1;
         } else if let Some(code) = exit_code(state) {
-            self.failed_initialization += u32::from(code != 0);
+            self.failed_initialization += u32::from(fails(code));
         } else if state.waiting.is_some() {
             match status.last_state.as_ref().and_then(exit_code) {
-                Some(code) => self.failed_initialization += u32::from(code != 0),
+                Some(code) => self.failed_initialization += u32::from(fails(code)),
                 None => self.pending_initialization += 1,
             }
         } else {
@@ -60,7 +65,7 @@ impl Counts {
         }
     }
 
-    fn add_main(&mut self, status: Option<&ContainerStatus>) {
+    fn add_main(&mut self, pod: &Pod, container: &Container, status: Option<&ContainerStatus>) {
         let Some((status, state)) = status.and_then(|s| Some((s, s.state.as_ref()?))) else {
             self.unknown += 1;
             return;
@@ -70,8 +75,10 @@ impl Counts {
         } else if let Some(code) = exit_code(state) {
             self.stopped += 1;
             self.succeeded += u32::from(code == 0);
+            self.restarting += u32::from(restarts_after(pod, container, code));
         } else if state.waiting.is_some() && has_terminated(status.last_state.as_ref()) {
             self.stopped += 1;
+            self.restarting += 1;
         } else if state.waiting.is_some() {
             self.waiting += 1;
         } else {
@@ -106,14 +113,13 @@ pub(crate) fn phase(
     for container in spec.init_containers.iter().flatten() {
         match container.restart_policy.as_deref() {
             Some("Always") => counts.add_sidecar(find(&container.name)),
-            _ => counts.add_init(find(&container.name)),
+            _ => counts.add_init(pod, container, find(&container.name)),
         }
     }
     for container in &spec.containers {
-        counts.add_main(find(&container.name));
+        counts.add_main(pod, container, find(&container.name));
     }
-    let policy = spec.restart_policy.as_deref().unwrap_or("Always");
-    if counts.failed_initialization > 0 && policy == "Never" {
+    if counts.failed_initialization > 0 {
         return "Failed";
     }
     let uninitialized =
@@ -128,12 +134,10 @@ pub(crate) fn phase(
         return "Pending";
     }
     let all_succeeded = counts.stopped == counts.succeeded;
-    match (terminal && !is_static, policy) {
-        (true, _) if all_succeeded => "Succeeded",
-        (true, _) => "Failed",
-        (false, "Always") => "Running",
-        (false, _) if all_succeeded => "Succeeded",
-        (false, "Never") => "Failed",
-        (false, _) => "Running",
+    let restarts = counts.restarting > 0 && (!terminal || is_static);
+    match (restarts, all_succeeded) {
+        (true, _) => "Running",
+        (false, true) => "Succeeded",
+        (false, false) => "Failed",
     }
 }

@@ -35,6 +35,7 @@ impl PodWorker {
         let status = self.generate_status(node, cx, terminal);
         let phase = status.phase.clone().unwrap_or_default();
         self.send_status(node, cx, status);
+        self.ask_for_readiness();
         phase
     }
 

@@ -247,6 +247,22 @@ fn the_phase_follows_from_the_containers_and_the_restart_policy() {
         let phase = phase(&pod(spec), &statuses(words), terminal, false);
         assert_eq!(phase, want, "{spec} {words} {terminal}");
     }
+    // Upstream: TestPodPhaseWithContainerRestartPolicy: what a container says of its own restart
+    // takes the place of what its pod says.
+    for (policy, words, want) in [
+        ("Always", "A:f", "Running"),
+        ("Always", "A:s", "Running"),
+        ("OnFailure", "A:f", "Running"),
+        ("OnFailure", "A:s", "Succeeded"),
+        ("Never", "A:f", "Failed"),
+        ("Never", "A:s", "Succeeded"),
+    ] {
+        for of_pod in ["Always", "OnFailure", "Never"] {
+            let mut pod = pod(&format!("{of_pod}||A"));
+            pod.spec.as_mut().expect("a spec").containers[0].restart_policy = Some(policy.into());
+            assert_eq!(phase(&pod, &statuses(words), false, false), want, "{of_pod} {policy}");
+        }
+    }
     let mirrored = phase(&pod("Always||A"), &statuses("A:s"), true, true);
     assert_eq!(mirrored, "Running", "static pods never end");
 }
