@@ -673,8 +673,9 @@ fn hooks_run_after_the_start_and_before_the_end() {
 fn a_failing_hook_kills_its_container() {
     let mut world = World::ready();
     world.create(
-        r#"{"metadata":{"name":"hooks"},"spec":{"restartPolicy":"Never","containers":[{"name":"main",
-        "image":"nginx:1.14.2","lifecycle":{"postStart":{"exec":{"command":["false"]}}}}]}}"#,
+        r#"{"metadata":{"name":"hooks"},"spec":{"restartPolicy":"Never",
+        "terminationGracePeriodSeconds":2,"containers":[{"name":"main","image":"busybox:1.36",
+        "command":["sleep","1d"],"lifecycle":{"postStart":{"exec":{"command":["false"]}}}}]}}"#,
     );
     world.seconds(10);
     assert_eq!(world.phase("hooks"), "Failed");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use api::openapi::api::core::v1::Container;
+use api::openapi::api::core::v1::{Container, ResourceRequirements};
 use network::{NamespaceId, Owner};
 use runtime::{ContainerLog, Environment, Files, Image, Process, ProcessEvent, Signal};
 use sim::{Digest, Digestible, Time};
@@ -10,6 +10,7 @@ use sim::{Digest, Digestible, Time};
 use crate::backoff::Backoff;
 use crate::pod_worker::Sandbox;
 use crate::prober::{ProbeKind, ProbeState};
+use crate::resources::amounts;
 use crate::task::{Room, Task, World};
 
 /// What part a container plays in its pod.
@@ -59,6 +60,8 @@ pub(crate) struct Instance {
     /// The file whose content becomes the termination message.
     pub(crate) termination_message_path: String,
     pub(crate) message_from_log: bool,
+    /// How many bytes of memory it may hold.
+    memory_limit: u64,
 }
 
 /// What an instance is made from.
@@ -70,11 +73,14 @@ pub(crate) struct Blueprint {
     pub(crate) image_name: String,
     pub(crate) environment: Environment,
     pub(crate) files: Files,
+    /// What its pod and its machine leave it of memory, in bytes.
+    pub(crate) memory: u64,
 }
 
 impl Instance {
     pub(crate) fn create(blueprint: Blueprint, container: &Container, now: Time) -> Self {
-        let Blueprint { id, sandbox, attempt, image, image_name, environment, files } = blueprint;
+        let Blueprint { id, sandbox, attempt, image, image_name, environment, files, memory } =
+            blueprint;
         Instance {
             id,
             sandbox_id: sandbox.id,
@@ -96,6 +102,7 @@ impl Instance {
                 .unwrap_or_else(|| "/dev/termination-log".to_string()),
             message_from_log: container.termination_message_policy.as_deref()
                 == Some("FallbackToLogsOnError"),
+            memory_limit: memory_limit(container.resources.as_ref()).unwrap_or(memory).min(memory),
         }
     }
 
@@ -138,7 +145,7 @@ impl Instance {
             return;
         }
         if signal == Signal::Kill {
-            self.end(signal.exit_code(), world);
+            self.end(signal.exit_code(), "Error", world);
         } else {
             self.deliver(ProcessEvent::Signal(signal), world);
         }
@@ -153,8 +160,14 @@ impl Instance {
             log: &mut self.log,
             namespace: self.namespace,
         };
-        if let Some(code) = task.on(event, room, world) {
-            self.end(code, world);
+        let code = task.on(event, room, world);
+        let too_large = task.memory() > self.memory_limit;
+        match code {
+            Some(code) => self.end(code, if code == 0 { "Completed" } else { "Error" }, world),
+            // All its processes are killed together.
+            // Upstream: pkg/kubelet/kuberuntime/kuberuntime_container_linux.go, memory.oom.group.
+            None if too_large => self.end(Signal::Kill.exit_code(), "OOMKilled", world),
+            None => {}
         }
     }
 
@@ -168,9 +181,8 @@ impl Instance {
         }
     }
 
-    fn end(&mut self, code: i32, world: &mut World<'_>) {
+    fn end(&mut self, code: i32, reason: &'static str, world: &mut World<'_>) {
         self.end_task(world);
-        let reason = if code == 0 { "Completed" } else { "Error" };
         let message = self.termination_message(code);
         self.exit = Some(Exit { code, reason, message, time: world.now });
     }
@@ -204,6 +216,11 @@ impl Instance {
         tail.reverse();
         tail.iter().flat_map(|line| [*line, "\n"]).collect()
     }
+}
+
+/// The bytes of memory that a container or pod is limited to.
+pub(crate) fn memory_limit(resources: Option<&ResourceRequirements>) -> Option<u64> {
+    amounts(resources?.limits.as_ref()).get("memory").copied().filter(|bytes| *bytes > 0)
 }
 
 impl Digestible for Instance {

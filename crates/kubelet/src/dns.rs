@@ -5,6 +5,7 @@
 //! ensureHostsFile and GeneratePodHostNameAndDomain.
 
 use api::openapi::api::core::v1::{Pod, PodDNSConfigOption, PodSpec};
+use client::{Context, EventType};
 use runtime::Files;
 
 use crate::node::Node;
@@ -20,6 +21,8 @@ pub(crate) const HOST_DNS: &str = "172.18.0.1";
 const MAX_NAMESERVERS: usize = 3;
 const MAX_SEARCHES: usize = 32;
 const MAX_SEARCH_CHARS: usize = 2048;
+/// Upstream: apimachinery, util/validation, DNS1123SubdomainMaxLength.
+const MAX_NAME_CHARS: usize = 253;
 const MAX_HOSTNAME_CHARS: usize = 63;
 
 /// What a container's resolver is told.
@@ -30,8 +33,8 @@ struct DnsConfig {
     options: Vec<(String, Option<String>)>,
 }
 
-/// The resolver's configuration of a pod.
-fn dns_config(pod: &Pod) -> DnsConfig {
+/// The resolver's configuration of a pod, and in words what of it was too much.
+fn dns_config(pod: &Pod) -> (DnsConfig, Vec<String>) {
     let empty = PodSpec::default();
     let spec = pod.spec.as_ref().unwrap_or(&empty);
     let namespace = pod.metadata.namespace.as_deref().unwrap_or_default();
@@ -80,14 +83,32 @@ fn merge_options<'a>(
 }
 
 impl DnsConfig {
-    /// Leaves out what is beyond the limits of resolvers.
-    fn fit(mut self) -> Self {
-        self.servers.truncate(MAX_NAMESERVERS);
+    /// Leaves out what is beyond the limits of resolvers, and says so.
+    /// Upstream: dns.go, formDNSConfigFitsLimits.
+    fn fit(mut self) -> (Self, Vec<String>) {
+        let mut words = Vec::new();
+        if self.servers.len() > MAX_NAMESERVERS {
+            self.servers.truncate(MAX_NAMESERVERS);
+            words.push(format!(
+                "Nameserver limits were exceeded, some nameservers have been omitted, the applied \
+                 nameserver line is: {}",
+                self.servers.join(" ")
+            ));
+        }
+        let asked = self.searches.len();
         self.searches.truncate(MAX_SEARCHES);
+        self.searches.retain(|search| search.len() <= MAX_NAME_CHARS);
         while self.searches.join(" ").len() > MAX_SEARCH_CHARS {
             self.searches.pop();
         }
-        self
+        if self.searches.len() < asked {
+            words.push(format!(
+                "Search Line limits were exceeded, some search paths have been omitted, the \
+                 applied search line is: {}",
+                self.searches.join(" ")
+            ));
+        }
+        (self, words)
     }
 
     /// The file, as the container runtime writes it.
@@ -168,6 +189,13 @@ fn host_hosts(pod: &Pod, node: &str, address: &str) -> String {
 }
 
 impl PodWorker {
+    /// Says what of the pod's own resolver configuration was too much.
+    pub(crate) fn announce_dns_limits(&self, node: &mut Node, cx: &mut Context<'_>) {
+        for words in dns_config(&self.pod).1 {
+            self.event(node, cx, None, (EventType::Warning, "DNSConfigForming", &words));
+        }
+    }
+
     /// Writes the files by which a container finds names.
     pub(crate) fn write_name_files(&self, node: &Node, files: &mut Files) {
         let address = self.address.as_deref().unwrap_or_default();
@@ -176,7 +204,7 @@ impl PodWorker {
             false => managed_hosts(&self.pod, address),
         };
         for (path, text) in [
-            ("/etc/resolv.conf", dns_config(&self.pod).resolv_conf()),
+            ("/etc/resolv.conf", dns_config(&self.pod).0.resolv_conf()),
             ("/etc/hosts", hosts),
             ("/etc/hostname", format!("{}\n", self.hostname(node))),
         ] {
@@ -203,6 +231,8 @@ impl PodWorker {
 
 #[cfg(test)]
 mod tests {
+    use sim::Sort;
+
     use super::*;
 
     fn pod(spec: &str) -> Pod {
@@ -247,23 +277,95 @@ mod tests {
                     .to_string(),
             ),
         ] {
-            assert_eq!(dns_config(&pod(&spec)).resolv_conf(), want, "{spec}");
+            assert_eq!(dns_config(&pod(&spec)).0.resolv_conf(), want, "{spec}");
         }
     }
 
-    /// Upstream: dns_test.go, TestFormDNSSearchFitsLimits and
-    /// TestFormDNSNameserversFitsLimits.
+    /// Upstream: dns_test.go, TestFormDNSSearchFitsLimits.
     #[test]
-    fn what_is_beyond_the_limits_is_left_out() {
-        let words = |count: usize, length: usize| -> Vec<String> {
-            (0..count).map(|number| format!("{number:0length$}")).collect()
+    fn searches_beyond_the_limits_are_left_out_and_the_rest_is_said() {
+        let own = ["testNS.svc.TEST", "svc.TEST", "TEST"];
+        let with = |more: &[&str]| -> Vec<String> {
+            own.iter().chain(more).map(|search| search.to_string()).collect()
         };
-        let config =
-            DnsConfig { servers: words(5, 1), searches: words(40, 1), ..DnsConfig::default() };
-        let config = config.fit();
-        assert_eq!((config.servers.len(), config.searches.len()), (3, 32));
-        let long = DnsConfig { searches: words(20, 127), ..DnsConfig::default() }.fit();
-        assert_eq!(long.searches.len(), 16);
+        let long = "B".repeat(256);
+        // 16 words of 127 and the spaces between them are 2047 characters.
+        let words = |count: usize| -> Vec<String> {
+            (0..count).map(|number| format!("{number:0127}")).collect()
+        };
+        let numbers =
+            |count: usize| -> Vec<String> { (0..count).map(|number| number.to_string()).collect() };
+        for (asked, want) in [
+            (with(&[]), with(&[])),
+            (with(&["AAA", "BBB"]), with(&["AAA", "BBB"])),
+            (with(&["AAA", &long, "BBB"]), with(&["AAA", "BBB"])),
+            (words(16), words(16)),
+            (words(17), words(16)),
+            (numbers(32), numbers(32)),
+            (numbers(33), numbers(32)),
+        ] {
+            let config = DnsConfig { searches: asked.clone(), ..DnsConfig::default() };
+            let (config, said) = config.fit();
+            assert_eq!(config.searches, want);
+            let words = format!(
+                "Search Line limits were exceeded, some search paths have been omitted, the \
+                 applied search line is: {}",
+                want.join(" ")
+            );
+            assert_eq!(said, Vec::from_iter((asked != want).then_some(words)));
+        }
+    }
+
+    /// Upstream: dns_test.go, TestFormDNSNameserversFitsLimits.
+    #[test]
+    fn name_servers_beyond_the_limits_are_left_out_and_the_rest_is_said() {
+        for (asked, want, words) in [
+            (vec![], vec![], None),
+            (vec!["127.0.0.1"], vec!["127.0.0.1"], None),
+            (vec!["1.1.1.1", "2.2.2.2", "3.3.3.3"], vec!["1.1.1.1", "2.2.2.2", "3.3.3.3"], None),
+            (
+                vec!["1.1.1.1", "2.2.2.2", "3.3.3.3", "4.4.4.4"],
+                vec!["1.1.1.1", "2.2.2.2", "3.3.3.3"],
+                Some(
+                    "Nameserver limits were exceeded, some nameservers have been omitted, the \
+                     applied nameserver line is: 1.1.1.1 2.2.2.2 3.3.3.3",
+                ),
+            ),
+        ] {
+            let servers = asked.iter().map(|server| server.to_string()).collect();
+            let (config, said) = DnsConfig { servers, ..DnsConfig::default() }.fit();
+            assert_eq!(config.servers, want);
+            assert_eq!(said.first().map(String::as_str), words);
+        }
+    }
+
+    /// Upstream: dns_test.go, TestMergeDNSOptions and TestAppendOptions.
+    #[test]
+    fn own_options_take_the_place_of_those_of_the_cluster() {
+        let option =
+            |name: &str, value: Option<&str>| (name.to_string(), value.map(str::to_string));
+        let own = |name: &str, value: Option<&str>| PodDNSConfigOption {
+            name: Some(name.to_string()),
+            value: value.map(str::to_string),
+        };
+        for (existing, given, want) in [
+            (vec![], vec![], vec![]),
+            (vec![option("ndots", Some("5"))], vec![], vec![option("ndots", Some("5"))]),
+            (
+                vec![option("ndots", Some("5")), option("debug", None)],
+                vec![own("ndots", Some("2")), own("single-request", None)],
+                vec![
+                    option("debug", None),
+                    option("ndots", Some("2")),
+                    option("single-request", None),
+                ],
+            ),
+        ] {
+            let mut options = existing;
+            merge_options(&mut options, given.iter());
+            options.order();
+            assert_eq!(options, want);
+        }
     }
 
     /// Upstream: pkg/kubelet/kubelet_pods_test.go, TestManagedHostsFileContent and

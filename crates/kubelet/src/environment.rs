@@ -25,7 +25,15 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// Replaces `$(NAME)` by the variable's value. What is unknown stays as it is; `$$` is `$`.
 /// The first of the maps that has a variable gives its value.
 pub(crate) fn expand(text: &str, variables: &[&BTreeMap<String, String>]) -> String {
-    let mut result = String::new();
+    expand_or_name(text, variables).0
+}
+
+/// The same, with the names that are unknown.
+pub(crate) fn expand_or_name(
+    text: &str,
+    variables: &[&BTreeMap<String, String>],
+) -> (String, Vec<String>) {
+    let (mut result, mut unknown) = (String::new(), Vec::new());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
         result.push_str(&rest[..at]);
@@ -46,12 +54,13 @@ pub(crate) fn expand(text: &str, variables: &[&BTreeMap<String, String>]) -> Str
                 result.push_str("$(");
                 result.push_str(name);
                 result.push(')');
+                unknown.push(name.to_string());
             }
         }
         rest = after;
     }
     result.push_str(rest);
-    result
+    (result, unknown)
 }
 
 /// Reads the data of a ConfigMap; `None` when there is no such object.
@@ -192,7 +201,7 @@ impl PodWorker {
             return self.field(node, field).map(Some);
         }
         if let Some(resource) = &source.resource_field_ref {
-            return Ok(Some(self.resource(node, container, resource)));
+            return resource_value(&|name| node.allocatable(name), container, resource).map(Some);
         }
         let (data, reference, object, words) =
             match (&source.config_map_key_ref, &source.secret_key_ref) {
@@ -237,29 +246,40 @@ impl PodWorker {
             _ => return metadata_field(&self.pod, path),
         })
     }
+}
 
-    /// Upstream: pkg/api/v1/resource/helpers.go, ExtractContainerResourceValue.
-    fn resource(
-        &self,
-        node: &Node,
-        container: &Container,
-        selector: &ResourceFieldSelector,
-    ) -> String {
-        let resources = container.resources.clone().unwrap_or_default();
-        let (list, name) = match selector.resource.split_once('.') {
-            Some(("requests", name)) => (resources.requests, name),
-            Some((_, name)) => (resources.limits, name),
-            None => (resources.limits, selector.resource.as_str()),
-        };
-        let given = amounts(list.as_ref()).get(name).copied();
-        let is_limit = selector.resource.starts_with("limits.");
-        let amount = given.unwrap_or(if is_limit { node.allocatable(name) } else { 0 });
-        // Processors are counted in thousandths, and so is a divisor of processors.
-        let unit = if name == "cpu" { 1 } else { 1000 };
-        let divisor = selector.divisor.as_ref().map_or(0, milli_value);
-        let divisor = if divisor == 0 { 1000 } else { divisor };
-        (u128::from(amount) * unit).div_ceil(divisor).to_string()
+/// What a container asks for or is limited to, as the downward API gives it: in whole divisors,
+/// rounded up. Without a limit of its own, a container is limited by what the node offers.
+///
+/// # Errors
+/// When there is no such resource.
+/// Upstream: pkg/api/v1/resource/helpers.go, ExtractContainerResourceValue and
+/// MergeContainerResourceLimits.
+pub(crate) fn resource_value(
+    offered: &dyn Fn(&str) -> u64,
+    container: &Container,
+    selector: &ResourceFieldSelector,
+) -> Result<String, String> {
+    let resources = container.resources.as_ref();
+    let of_limits = || amounts(resources.and_then(|resources| resources.limits.as_ref()));
+    let of_requests = || amounts(resources.and_then(|resources| resources.requests.as_ref()));
+    let whole = selector.resource.as_str();
+    let (list, name) = match whole.split_once('.') {
+        Some(("limits", name)) => (of_limits(), name),
+        Some(("requests", name)) => (of_requests(), name),
+        _ => (SmallMap::new(), ""),
+    };
+    if !matches!(name, "cpu" | "memory" | "ephemeral-storage") && !name.starts_with("hugepages-") {
+        return Err(format!("unsupported container resource : {whole}"));
     }
+    let given = list.get(name).copied().filter(|amount| *amount > 0);
+    let offered = || if whole.starts_with("limits.") { offered(name) } else { 0 };
+    let amount = given.unwrap_or_else(offered);
+    // Processors are counted in thousandths, and so is a divisor of processors.
+    let divisor = selector.divisor.as_ref().map_or(0, milli_value);
+    let divisor = if divisor == 0 { 1000 } else { divisor };
+    let divisor = if name == "cpu" { divisor } else { divisor.div_ceil(1000) };
+    Ok(u128::from(amount).div_ceil(divisor).to_string())
 }
 
 /// A field of a pod's metadata, as the downward API gives it.
@@ -291,6 +311,8 @@ pub(crate) fn metadata_field(pod: &Pod, path: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use api::openapi::apimachinery::pkg::api::resource::Quantity;
+
     use super::*;
 
     /// Upstream: third_party/forked/golang/expansion/expand_test.go.
@@ -316,6 +338,65 @@ mod tests {
             ("$$$$$$(BIG_MONEY)", "$$$(BIG_MONEY)"),
         ] {
             assert_eq!(expand(text, &[&variables]), want, "{text}");
+        }
+    }
+
+    /// Upstream: pkg/api/v1/resource/helpers_test.go, TestExtractContainerResourceValue, and
+    /// pkg/kubelet/kubelet_resources_test.go, TestPodResourceLimitsDefaulting.
+    #[test]
+    fn resources_are_given_in_whole_divisors() {
+        let with = |list: &str, amounts: &str| -> Container {
+            let text = format!(r#"{{"name":"foo","resources":{{"{list}":{{{amounts}}}}}}}"#);
+            serde_json::from_str(&text).expect("a container")
+        };
+        let nothing = || with("limits", "");
+        for (container, resource, divisor, want) in [
+            (with("limits", r#""cpu":"9""#), "limits.cpu", "", "9"),
+            (with("requests", r#""cpu":"100m""#), "requests.cpu", "", "1"),
+            (with("requests", r#""cpu":"100m""#), "requests.cpu", "1m", "100"),
+            (with("requests", r#""cpu":"1500m""#), "requests.cpu", "1", "2"),
+            (with("requests", r#""memory":"100Mi""#), "requests.memory", "", "104857600"),
+            (with("requests", r#""memory":"100Mi""#), "requests.memory", "1Mi", "100"),
+            (with("limits", r#""memory":"500Mi""#), "limits.memory", "1Gi", "1"),
+            (
+                with("limits", r#""ephemeral-storage":"9Ki""#),
+                "limits.ephemeral-storage",
+                "1Ki",
+                "9",
+            ),
+            (with("limits", r#""hugepages-2Mi":"4Mi""#), "limits.hugepages-2Mi", "", "4194304"),
+            (nothing(), "requests.cpu", "", "0"),
+            (nothing(), "limits.cpu", "", "10"),
+            (nothing(), "limits.memory", "1Ki", "10"),
+            (nothing(), "limits.pods", "", "unsupported container resource : limits.pods"),
+            (nothing(), "cpu", "", "unsupported container resource : cpu"),
+        ] {
+            let divisor = Some(divisor).filter(|text| !text.is_empty());
+            let selector = ResourceFieldSelector {
+                resource: resource.to_string(),
+                divisor: divisor.map(|text| Quantity(text.to_string())),
+                container_name: None,
+            };
+            let offered = |name: &str| if name == "cpu" { 10_000 } else { 10_240 };
+            let value = resource_value(&offered, &container, &selector);
+            let value = value.unwrap_or_else(|error| error);
+            assert_eq!(value, want, "{resource} {divisor:?}");
+        }
+    }
+
+    /// Upstream: pkg/kubelet/container/helpers_test.go, TestExpandVolumeMountsWithSubpath: the
+    /// names that a path must not name are found.
+    #[test]
+    fn references_that_are_unknown_are_named() {
+        let variables = BTreeMap::from([("foo".to_string(), "bar".to_string())]);
+        for (text, want, unknown) in [
+            ("$(foo)/x", "bar/x", ""),
+            ("$(nope)", "$(nope)", "nope"),
+            ("$(a)$(foo)$(b)", "$(a)bar$(b)", "a b"),
+            ("$$(a)", "$(a)", ""),
+        ] {
+            let (expanded, names) = expand_or_name(text, &[&variables]);
+            assert_eq!((expanded.as_str(), names.join(" ").as_str()), (want, unknown), "{text}");
         }
     }
 }

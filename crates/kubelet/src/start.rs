@@ -11,7 +11,7 @@ use runtime::{Image, ImageReference};
 use sim::{Digest, Digestible, Duration, Time};
 
 use crate::activity::{Errand, Finding, Purpose};
-use crate::container::{Blueprint, Instance, StartFailure};
+use crate::container::{Blueprint, Instance, StartFailure, memory_limit};
 use crate::ending::LONGEST_HOOK;
 use crate::image_service::Pull;
 use crate::node::Node;
@@ -266,8 +266,12 @@ impl PodWorker {
         };
         let verified = self.verify_non_root(&container, &image);
         let environment = verified.and_then(|()| self.environment(node, cx, &container, &image));
-        let environment = match environment {
-            Ok(environment) => environment,
+        let prepared = environment.and_then(|environment| {
+            let files = mounts(&self.pod, &container, &environment)?;
+            Ok((environment, files))
+        });
+        let (environment, mut files) = match prepared {
+            Ok(prepared) => prepared,
             Err(message) => {
                 let event = format!("Error: {message}");
                 self.event(node, cx, Some(place), (EventType::Warning, "Failed", &event));
@@ -283,7 +287,9 @@ impl PodWorker {
         }
         let attempt = self.containers.get(place).and_then(|record| record.current.as_ref());
         let Some(sandbox) = self.sandbox.clone() else { return self.fail(place, None) };
-        let mut files = mounts(&self.pod, &container);
+        let of_pod = self.pod.spec.as_ref().and_then(|spec| spec.resources.as_ref());
+        let memory = node.spec.memory_bytes;
+        let memory = memory_limit(of_pod).map_or(memory, |limit| limit.min(memory));
         image.files.iter().for_each(|(path, content)| files.install(path, content));
         self.write_name_files(node, &mut files);
         let blueprint = Blueprint {
@@ -294,6 +300,7 @@ impl PodWorker {
             image_name: reference.to_string(),
             environment,
             files,
+            memory,
         };
         let until = cx.now + node.random(cx).between(CREATE.0, CREATE.1);
         let instance = Box::new(Instance::create(blueprint, &container, until));

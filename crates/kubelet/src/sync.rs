@@ -131,6 +131,7 @@ impl PodWorker {
         let outcome = Outcome::default();
         if create_sandbox {
             self.announce_sandbox_change(node, cx);
+            self.announce_dns_limits(node, cx);
             let until = cx.now + node.random(cx).between(SANDBOX.0, SANDBOX.1);
             self.run = Some(SyncRun { step: Step::Sandbox { until }, kill, queue, outcome });
         } else {

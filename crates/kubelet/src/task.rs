@@ -93,6 +93,11 @@ impl Task {
         }
     }
 
+    /// How many bytes of memory it holds.
+    pub(crate) fn memory(&self) -> u64 {
+        self.process.memory()
+    }
+
     /// What it has counted.
     pub(crate) fn counters(&self) -> Vec<(&'static str, u64)> {
         self.process.counters()

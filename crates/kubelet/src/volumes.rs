@@ -2,15 +2,18 @@
 //!
 //! Upstream: pkg/kubelet/volumemanager; pkg/volume/{configmap,secret,projected,downwardapi}.
 
+use std::collections::BTreeMap;
+
 use api::openapi::api::core::v1::{
     Container, DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, Pod, Volume as VolumeSource,
     VolumeProjection,
 };
 use client::{Context, EventType};
-use runtime::{Files, Volume};
+use runtime::{Environment, Files, Volume};
 use sim::{Digest, Digestible, Duration, SmallMap, Time};
 
-use crate::environment::{config_map, metadata_field, secret};
+use crate::actions;
+use crate::environment::{config_map, expand_or_name, metadata_field, resource_value, secret};
 use crate::node::Node;
 use crate::pod_worker::PodWorker;
 
@@ -45,11 +48,27 @@ pub(crate) const HOST_VOLUME: &str = "/";
 
 /// The files that a container of the pod begins with. A `hostPath` is a part of the machine's
 /// own files.
-pub(crate) fn mounts(pod: &Pod, container: &Container) -> Files {
+///
+/// # Errors
+/// The kubelet's words, when a path within a volume names variables that there are not.
+pub(crate) fn mounts(
+    pod: &Pod,
+    container: &Container,
+    environment: &Environment,
+) -> Result<Files, String> {
     let mut files = Files::new();
     let volumes = || pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
     for mount in container.volume_mounts.iter().flatten() {
-        let sub_path = mount.sub_path.as_deref().unwrap_or_default();
+        let sub_path = match mount.sub_path_expr.as_deref() {
+            Some(path) if !path.is_empty() => expand_all(path, &environment.variables)?,
+            _ => mount.sub_path.clone().unwrap_or_default(),
+        };
+        if sub_path.starts_with('/') {
+            return Err(format!("error SubPath `{sub_path}` must not be an absolute path"));
+        }
+        if sub_path.split('/').any(|part| part == "..") {
+            return Err(format!("unable to provision SubPath `{sub_path}`: must not contain '..'"));
+        }
         let read_only = mount.read_only == Some(true);
         let volume = volumes().find(|volume| volume.name == mount.name);
         match volume.and_then(|volume| volume.host_path.as_ref()) {
@@ -57,10 +76,24 @@ pub(crate) fn mounts(pod: &Pod, container: &Container) -> Files {
                 let path = format!("{}/{sub_path}", host.path.trim_end_matches('/'));
                 files.mount(&mount.mount_path, HOST_VOLUME, &path, read_only);
             }
-            None => files.mount(&mount.mount_path, &mount.name, sub_path, read_only),
+            None => files.mount(&mount.mount_path, &mount.name, &sub_path, read_only),
         }
     }
-    files
+    Ok(files)
+}
+
+/// Expands a path that must not name what there is not.
+/// Upstream: pkg/kubelet/container/helpers.go, ExpandContainerVolumeMounts.
+fn expand_all(path: &str, variables: &BTreeMap<String, String>) -> Result<String, String> {
+    let (expanded, missing) = expand_or_name(path, &[variables]);
+    match missing.as_slice() {
+        [] => Ok(expanded),
+        [name] => Err(format!("missing value for {name:?}")),
+        names => {
+            let words = names.iter().map(|name| format!("missing value for {name:?}"));
+            Err(format!("[{}]", words.collect::<Vec<_>>().join(", ")))
+        }
+    }
 }
 
 /// Directories that every machine has, whatever is in them.
@@ -207,7 +240,9 @@ impl PodWorker {
         let mounts: Vec<_> = containers.flat_map(|c| c.volume_mounts.iter().flatten()).collect();
         let is_fixed = |volume: &VolumeSource| {
             mounts.iter().any(|mount| {
-                mount.name == volume.name && mount.sub_path.as_ref().is_some_and(|p| !p.is_empty())
+                let paths = [&mount.sub_path, &mount.sub_path_expr];
+                mount.name == volume.name
+                    && paths.into_iter().flatten().any(|path| !path.is_empty())
             })
         };
         let follows = |volume: &&VolumeSource| {
@@ -270,7 +305,7 @@ impl PodWorker {
             return self.secret_volume(node, cx, name, source.items.as_ref(), optional);
         }
         if let Some(source) = &volume.downward_api {
-            return self.downward_volume(source.items.as_ref());
+            return self.downward_volume(node, source.items.as_ref());
         }
         let mut contents = Contents::new();
         let sources = volume.projected.iter().flat_map(|p| p.sources.iter().flatten());
@@ -305,7 +340,7 @@ impl PodWorker {
             return self.secret_volume(node, cx, &source.name, source.items.as_ref(), optional);
         }
         if let Some(source) = &source.downward_api {
-            return self.downward_volume(source.items.as_ref());
+            return self.downward_volume(node, source.items.as_ref());
         }
         let mut contents = Contents::new();
         if let Some(source) = &source.service_account_token {
@@ -345,14 +380,24 @@ impl PodWorker {
         }
     }
 
+    /// Upstream: pkg/volume/downwardapi/downwardapi.go, CollectData.
     fn downward_volume(
         &self,
+        node: &Node,
         items: Option<&Vec<DownwardAPIVolumeFile>>,
     ) -> Result<Contents, String> {
         let mut contents = Contents::new();
         for item in items.into_iter().flatten() {
             if let Some(field) = &item.field_ref {
                 let value = metadata_field(&self.pod, &field.field_path)?;
+                contents.insert(item.path.clone(), value.into_bytes());
+            } else if let Some(selector) = &item.resource_field_ref {
+                let name = selector.container_name.as_deref().unwrap_or_default();
+                let mut containers = actions::containers(&self.pod);
+                let Some((_, container)) = containers.find(|(_, c)| c.name == name) else {
+                    return Err(format!("container {name} not found"));
+                };
+                let value = resource_value(&|name| node.allocatable(name), container, selector)?;
                 contents.insert(item.path.clone(), value.into_bytes());
             }
         }

@@ -25,6 +25,12 @@ pub trait Process: Send + Sync {
         None
     }
 
+    /// How many bytes of memory it holds, as far as it says so: what a container may hold at most
+    /// ends it.
+    fn memory(&self) -> u64 {
+        0
+    }
+
     /// What it has counted, for whoever looks at it; nothing in the cluster goes by it.
     fn counters(&self) -> Vec<(&'static str, u64)> {
         Vec::new()

@@ -69,6 +69,7 @@ fn worker(pod: Pod, sandbox: bool, words: &str) -> PodWorker {
             image_name: "i".to_string(),
             environment: Environment::default(),
             files: Files::new(),
+            memory: 0,
         };
         let mut instance = Instance::create(blueprint, container, Time::ZERO);
         instance.started = (word != "c").then_some(Time::ZERO);

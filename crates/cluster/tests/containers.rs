@@ -1,0 +1,210 @@
+//! What becomes of containers in a whole cluster: memory, hooks, ends, what they are told.
+
+use api::openapi::api::core::v1::{ContainerStatus, Event, Pod};
+use api::{Key, KindId, Object};
+use cluster::{Cluster, Command, Options};
+use sim::Duration;
+
+fn booted() -> Cluster {
+    let mut cluster = Cluster::new(Options::default());
+    cluster.run(Duration::from_secs(15));
+    cluster
+}
+
+fn apply(cluster: &mut Cluster, text: &str) {
+    let outcome = cluster.execute(Command::Apply { text: text.to_string() });
+    assert!(outcome.results.iter().all(kubectl::DocumentResult::is_done), "{outcome:?}");
+}
+
+/// A pod `app`; `spec` are the lines of its specification.
+fn create(cluster: &mut Cluster, spec: &str) {
+    let head = "apiVersion: v1\nkind: Pod\nmetadata: {name: app, labels: {tier: web}}\nspec:\n";
+    apply(cluster, &format!("{head}{spec}"));
+}
+
+fn delete(cluster: &mut Cluster) {
+    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\n".to_string();
+    cluster.execute(Command::Delete { text });
+}
+
+/// The Events about the pod: their reasons, messages and times in seconds, in order.
+fn events(cluster: &Cluster) -> Vec<(String, String)> {
+    let snapshot = cluster.snapshot(KindId::EVENT);
+    let about = snapshot.in_namespace("default").filter_map(Object::get::<Event>);
+    let about = about.filter(|event| event.involved_object.name.as_deref() == Some("app"));
+    about
+        .map(|e| (e.reason.clone().unwrap_or_default(), e.message.clone().unwrap_or_default()))
+        .collect()
+}
+
+fn happened(cluster: &Cluster, reason: &str, message: &str) -> bool {
+    events(cluster).iter().any(|(r, m)| r == reason && m == message)
+}
+
+fn pod(cluster: &Cluster) -> Option<Pod> {
+    let pods = cluster.snapshot(KindId::POD);
+    pods.get(&Key::new("default", "app")).and_then(Object::get::<Pod>).cloned()
+}
+
+fn container(cluster: &Cluster, name: &str) -> ContainerStatus {
+    let status = pod(cluster).and_then(|pod| pod.status).unwrap_or_default();
+    let all = status.container_statuses.iter().chain(&status.init_container_statuses);
+    all.flatten().find(|status| status.name == name).cloned().expect("a container's status")
+}
+
+fn log(cluster: &Cluster) -> String {
+    let logs = |kubelet: &kubelet::Kubelet| {
+        kubelet.logs("default", "app", "main", false).map(runtime::ContainerLog::text)
+    };
+    cluster.kubelets().find_map(logs).expect("a log")
+}
+
+/// Upstream: kubernetes.io/docs/tasks/configure-pod-container/assign-memory-resource, "Exceed a
+/// Container's memory limit".
+#[test]
+fn a_container_that_takes_more_memory_than_it_may_is_killed_and_started_again() {
+    let mut cluster = booted();
+    create(
+        &mut cluster,
+        "  containers:\n  - name: main\n    image: polinux/stress\n    command: [stress]\n    \
+         args: [--vm, '1', --vm-bytes, 250M, --vm-hang, '1']\n    resources: {requests: {memory: \
+         50Mi}, limits: {memory: 100Mi}}\n",
+    );
+    cluster.run(Duration::from_secs(20));
+    let status = container(&cluster, "main");
+    let states = [&status.state, &status.last_state];
+    let ended = states.into_iter().flatten().find_map(|state| state.terminated.as_ref());
+    let ended = ended.expect("it has ended");
+    assert_eq!((ended.exit_code, ended.reason.as_deref()), (137, Some("OOMKilled")));
+    assert!(status.restart_count >= 1, "{status:?}");
+}
+
+#[test]
+fn a_container_that_takes_less_memory_than_it_may_goes_on() {
+    let mut cluster = booted();
+    create(
+        &mut cluster,
+        "  containers:\n  - name: main\n    image: polinux/stress\n    command: [stress]\n    \
+         args: [--vm, '1', --vm-bytes, 150M, --vm-hang, '1']\n    resources: {requests: {memory: \
+         100Mi}, limits: {memory: 200Mi}}\n",
+    );
+    cluster.run(Duration::from_secs(60));
+    let status = container(&cluster, "main");
+    assert!(status.ready && status.restart_count == 0, "{status:?}");
+}
+
+/// Upstream: kuberuntime_container.go, startContainer and killContainer; lifecycle/handlers.go.
+#[test]
+fn a_container_whose_first_hook_fails_is_ended_as_any_other() {
+    let mut cluster = booted();
+    create(
+        &mut cluster,
+        "  terminationGracePeriodSeconds: 4\n  containers:\n  - name: main\n    image: \
+         busybox:1.37\n    command: [sh, -c, 'trap \"\" TERM; while true; do sleep 1; done']\n    \
+         lifecycle: {postStart: {exec: {command: [sh, -c, 'echo no >&2; exit 3']}}, preStop: \
+         {exec: {command: [sleep, '1']}}}\n",
+    );
+    cluster.run(Duration::from_secs(6));
+    assert!(happened(&cluster, "FailedPostStartHook", "PostStartHook failed"));
+    assert!(happened(&cluster, "Killing", "FailedPostStartHook"), "{:?}", events(&cluster));
+    cluster.run(Duration::from_secs(4));
+    let status = container(&cluster, "main");
+    let waiting = status.state.and_then(|state| state.waiting).expect("it waits");
+    assert_eq!(waiting.reason.as_deref(), Some("PostStartHookError"));
+    let uid = pod(&cluster).and_then(|pod| pod.metadata.uid).expect("a pod");
+    assert_eq!(
+        waiting.message.as_deref(),
+        Some(&*format!(
+            "Exec lifecycle hook ([sh -c echo no >&2; exit 3]) for Container \"main\" in Pod \
+             \"app_default({uid})\" failed - error: command 'sh -c echo no >&2; exit 3' exited \
+             with 3: no, message: \"no\\n\""
+        ))
+    );
+    let ended = status.last_state.and_then(|state| state.terminated).expect("it was killed");
+    let (began, finished) =
+        (ended.started_at.expect("a start"), ended.finished_at.expect("an end"));
+    let span = finished.0.as_second() - began.0.as_second();
+    assert_eq!((ended.exit_code, span), (137, 4), "the hook's second is a part of the grace");
+}
+
+/// Upstream: kuberuntime_container.go, executePreStopHook: a hook that takes the whole grace
+/// leaves two seconds, and ends with its container.
+#[test]
+fn a_hook_that_does_not_end_in_time_fails_when_its_container_is_killed() {
+    let mut cluster = booted();
+    create(
+        &mut cluster,
+        "  terminationGracePeriodSeconds: 5\n  containers:\n  - name: main\n    image: \
+         busybox:1.37\n    command: [sh, -c, 'trap \"\" TERM; while true; do sleep 1; done']\n    \
+         lifecycle: {preStop: {exec: {command: [sleep, '100']}}}\n",
+    );
+    cluster.run(Duration::from_secs(10));
+    delete(&mut cluster);
+    cluster.run(Duration::from_secs(6));
+    assert!(!happened(&cluster, "FailedPreStopHook", "PreStopHook failed"));
+    assert!(pod(&cluster).is_some(), "two seconds after the hook's time");
+    cluster.run(Duration::from_secs(2));
+    assert!(happened(&cluster, "FailedPreStopHook", "PreStopHook failed"));
+    assert!(pod(&cluster).is_none());
+}
+
+/// Upstream: pkg/kubelet/prober/worker.go and prober_manager.go: the period goes on from when
+/// the kubelet first saw the pod, and readiness is asked for at once when the container runs.
+#[test]
+fn readiness_is_asked_for_at_once_and_liveness_when_its_period_ends() {
+    let mut cluster = booted();
+    create(
+        &mut cluster,
+        "  containers:\n  - name: main\n    image: busybox:1.37\n    command: [sh, -c, 'touch \
+         /tmp/live; while true; do sleep 1; done']\n    readinessProbe: {periodSeconds: 30, exec: \
+         {command: [sh, -c, 'date +%s >> /tmp/ready']}}\n    livenessProbe: {periodSeconds: 30, \
+         failureThreshold: 1, exec: {command: [sh, -c, 'exit 1']}}\n",
+    );
+    cluster.run(Duration::from_secs(12));
+    let status = container(&cluster, "main");
+    assert!(status.ready, "asked long before the period of 30 seconds ended");
+    assert_eq!(status.restart_count, 0, "the first period of the other has not ended");
+    cluster.run(Duration::from_secs(60));
+    assert!(
+        happened(&cluster, "Killing", "Container main failed liveness probe, will be restarted"),
+        "{:?}",
+        events(&cluster)
+    );
+}
+
+/// Upstream: pkg/volume/downwardapi, CollectData; pkg/kubelet/container/helpers.go,
+/// ExpandContainerVolumeMounts.
+#[test]
+fn a_pod_reads_its_own_fields_resources_and_path() {
+    let mut cluster = booted();
+    create(
+        &mut cluster,
+        "  containers:\n  - name: main\n    image: busybox:1.37\n    command: [sh, -c, 'cat \
+         /etc/info/tier /etc/info/cpu /etc/info/memory; echo; cat /one/file; echo $LIMIT']\n    \
+         env: [{name: LIMIT, valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: \
+         1Mi}}}, {name: DIR, value: tier}]\n    resources: {limits: {cpu: 1500m, memory: 64Mi}}\n\
+         \x20   volumeMounts: [{name: info, mountPath: /etc/info}, {name: info, mountPath: \
+         /one/file, subPathExpr: $(DIR)}]\n  restartPolicy: Never\n  volumes:\n  - name: info\n    \
+         downwardAPI: {items: [{path: tier, fieldRef: {fieldPath: \"metadata.labels['tier']\"}}, \
+         {path: cpu, resourceFieldRef: {containerName: main, resource: limits.cpu, divisor: 1m}}, \
+         {path: memory, resourceFieldRef: {containerName: main, resource: limits.memory}}]}\n",
+    );
+    cluster.run(Duration::from_secs(10));
+    assert_eq!(log(&cluster), "web150067108864\nweb64\n");
+}
+
+#[test]
+fn a_path_within_a_volume_that_names_nothing_keeps_the_container_from_being_made() {
+    let mut cluster = booted();
+    create(
+        &mut cluster,
+        "  containers:\n  - name: main\n    image: busybox:1.37\n    command: [sleep, 1d]\n    \
+         volumeMounts: [{name: data, mountPath: /data, subPathExpr: $(NOPE)/x}]\n  volumes: \
+         [{name: data, emptyDir: {}}]\n",
+    );
+    cluster.run(Duration::from_secs(10));
+    let waiting = container(&cluster, "main").state.and_then(|state| state.waiting);
+    let waiting = waiting.expect("it waits");
+    assert_eq!(waiting.reason.as_deref(), Some("CreateContainerConfigError"));
+    assert_eq!(waiting.message.as_deref(), Some("missing value for \"NOPE\""));
+}
