@@ -54,12 +54,14 @@ test("the documentation's nginx Deployment becomes three ready pods", withPage(t
   const text = await corpus(t, path);
   if (text === null) return;
   await booted(page);
+  await speed(page, 10);
   assert.deepEqual(await apply(page, text), ["✓\ndeployment.apps/nginx-deployment created"]);
   await threeReadyPods(page, "nginx-deployment");
 }));
 
 test("a Deployment becomes three ready pods, on the map and in the list", withPage(tall, async (page) => {
   await booted(page);
+  await speed(page, 10);
   const before = await map(page);
   assert.deepEqual(await apply(page, deployment("web", 3, "nginx:1.27")), [
     "✓\ndeployment.apps/web created",
@@ -83,6 +85,7 @@ async function threeReadyPods(page, name) {
 
 test("a Deployment scales to ten", withPage(tall, async (page) => {
   await booted(page);
+  await speed(page, 10);
   await apply(page, deployment("web", 3, "nginx:1.27"));
   await list(page, "deployments");
   await eventually(() => column(page, "Ready", "web"), ["3/3"]);
@@ -112,6 +115,7 @@ test("a deleted pod is replaced by another", withPage(tall, async (page) => {
 
 test("a new image rolls out without a moment below three ready pods", withPage(tall, async (page) => {
   await booted(page);
+  await speed(page, 10);
   await apply(page, deployment("web", 3, "nginx:1.27"));
   await list(page, "deployments");
   await eventually(() => column(page, "Ready", "web"), ["3/3"]);
@@ -202,6 +206,7 @@ spec:
 
 test("a Service is a hub on the map, and its endpoints follow its pods", withPage({}, async (page) => {
   await booted(page);
+  await speed(page, 10);
   const before = Number(await page.getByTestId("map").getAttribute("data-services"));
   await apply(page, `${service}---\n${deployment("web", 2, "nginx")}`);
   await eventually(() => page.getByTestId("map").getAttribute("data-services"), String(before + 1));

@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { test } from "node:test";
 import { eventually, screenshot, withPage } from "./harness.mjs";
-import { booted, column, list } from "./site.mjs";
+import { booted, column, list, speed } from "./site.mjs";
 
 const axe = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -21,6 +21,7 @@ for (const colorScheme of ["light", "dark"]) {
       await assertFits(page);
       await assertAccessible(page);
       await page.getByTestId("card-web").click();
+      await speed(page, 10);
       await eventually(() => page.getByTestId("map").getAttribute("data-unscheduled"), "0");
       await eventually(async () => Number(await page.getByTestId("map").getAttribute("data-ready")) >= 3, true);
       await assertFits(page);
@@ -73,6 +74,7 @@ test("the page speaks Chinese to those who read it, and remembers the choice", w
   await booted(page);
   assert.equal(await page.getAttribute("html", "lang"), "zh-Hans");
   await page.getByTestId("card-web").click();
+  await speed(page, 10);
   await list(page, "pods");
   await eventually(() => column(page, "Ready", "web-"), ["1/1", "1/1", "1/1"]);
   assert.equal(await page.getByTestId("apply").innerText(), "应用");
@@ -99,6 +101,7 @@ test("the theme changes at a press and is remembered", withPage({ colorScheme: "
 test("the map can be walked and a pod selected with the keyboard alone", withPage({}, async (page) => {
   await booted(page);
   await page.getByTestId("card-web").click();
+  await speed(page, 10);
   await eventually(async () => Number(await page.getByTestId("map").getAttribute("data-ready")) >= 3, true);
   const surface = page.getByRole("listbox", { name: "Cluster map" });
   await surface.focus();

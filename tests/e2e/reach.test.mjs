@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually, screenshot, withPage } from "./harness.mjs";
-import { booted, column, list, map } from "./site.mjs";
+import { booted, column, list, map, speed } from "./site.mjs";
 
 /** What has the focus, as it is named to those who cannot see it. */
 function focused(page) {
@@ -88,6 +88,7 @@ test("a pod is made, read and deleted with the keyboard alone", withPage({}, asy
 test("Tab reaches all that can be pressed, and shows where it is", withPage({}, async (page) => {
   await booted(page);
   await page.getByTestId("card-web").click();
+  await speed(page, 10);
   await list(page, "deployments");
   await eventually(() => column(page, "Ready", "web"), ["3/3"]);
   await page.getByTestId("grid").focus();
@@ -117,6 +118,7 @@ const narrow = { viewport: { width: 360, height: 740 }, hasTouch: true };
 
 test("a pod is made, read and deleted by touch at 360 pixels", withPage(narrow, async (page) => {
   await booted(page);
+  await speed(page, 10);
   const tap = (testid) => page.getByTestId(testid).tap();
   await tap("examples-menu");
   await tap("example-web");

@@ -25,6 +25,7 @@ test("while paused the clock stands and nothing happens", withPage({}, async (pa
   assert.equal(await clock(page), before);
   assert.equal((await map(page)).unscheduled, 1, "nobody has placed it");
   await page.getByRole("button", { name: "Play", exact: true }).click();
+  await speed(page, 10);
   await list(page, "pods");
   await eventually(() => column(page, "Ready", "waiting"), ["1/1"]);
 }));
@@ -63,6 +64,7 @@ test("run until quiet ends with everything ready", withPage({}, async (page) => 
 
 test("reset brings a fresh cluster", withPage({}, async (page) => {
   await booted(page);
+  await speed(page, 10);
   await apply(page, pod("forgotten"));
   await list(page, "pods");
   await eventually(() => column(page, "Ready", "forgotten"), ["1/1"]);
