@@ -56,6 +56,8 @@ pub enum ErrorType {
     Duplicate,
     /// The value is malformed.
     Invalid,
+    /// The value is malformed, and errors do not show it.
+    InvalidUnshown,
     /// The value is none of those allowed.
     NotSupported,
     /// The value is well formed but not allowed here.
@@ -78,7 +80,7 @@ impl ErrorType {
             ErrorType::NotFound => "FieldValueNotFound",
             ErrorType::Required => "FieldValueRequired",
             ErrorType::Duplicate => "FieldValueDuplicate",
-            ErrorType::Invalid => "FieldValueInvalid",
+            ErrorType::Invalid | ErrorType::InvalidUnshown => "FieldValueInvalid",
             ErrorType::NotSupported => "FieldValueNotSupported",
             ErrorType::Forbidden => "FieldValueForbidden",
             ErrorType::TooLong => "FieldValueTooLong",
@@ -93,7 +95,9 @@ impl ErrorType {
             ErrorType::NotFound => "Not found",
             ErrorType::Required => "Required value",
             ErrorType::Duplicate => "Duplicate value",
-            ErrorType::Invalid | ErrorType::TypeInvalid => "Invalid value",
+            ErrorType::Invalid | ErrorType::InvalidUnshown | ErrorType::TypeInvalid => {
+                "Invalid value"
+            }
             ErrorType::NotSupported => "Unsupported value",
             ErrorType::Forbidden => "Forbidden",
             ErrorType::TooLong => "Too long",
@@ -133,6 +137,12 @@ impl Error {
     /// A malformed value.
     pub fn invalid(field: &Path, bad_value: impl Into<Value>, detail: impl Into<String>) -> Self {
         Error::new(ErrorType::Invalid, field, bad_value.into(), detail.into())
+    }
+
+    /// A malformed value that is not shown. Upstream: field.OmitValueType.
+    #[must_use]
+    pub fn invalid_unshown(field: &Path, detail: &str) -> Self {
+        Error::new(ErrorType::InvalidUnshown, field, Value::Null, detail.to_string())
     }
 
     /// A value of the wrong type.
@@ -200,6 +210,7 @@ impl Error {
             ErrorType::Required
             | ErrorType::Forbidden
             | ErrorType::TooLong
+            | ErrorType::InvalidUnshown
             | ErrorType::Internal => words.to_string(),
             _ => format!("{words}: {}", printed(&self.bad_value)),
         };

@@ -147,6 +147,9 @@ pub trait Strategy {
     /// Whether the garbage collector looks after its objects: if not, deletion never adds the
     /// finalizers by which it acts.
     const IS_GARBAGE_COLLECTED: bool = true;
+    /// Whether dependents stay when a deletion does not say what becomes of them.
+    /// Upstream: rest.GarbageCollectionDeleteStrategy, DefaultGarbageCollectionPolicy.
+    const ORPHANS_DEPENDENTS: bool = false;
     /// The grace period that deletion gives when the request names none, in seconds; `None`
     /// for kinds that are deleted at once.
     fn default_grace_period_seconds(_object: &Self::Object) -> Option<i64> {
@@ -225,6 +228,8 @@ pub struct Kind {
     pub returns_deleted_object: bool,
     /// See [`Strategy::IS_GARBAGE_COLLECTED`].
     pub is_garbage_collected: bool,
+    /// See [`Strategy::ORPHANS_DEPENDENTS`].
+    pub orphans_dependents: bool,
     /// Fields that `fieldSelector` may name, beside name and namespace.
     pub selectable_fields: &'static [&'static str],
     /// Reads an object from JSON.
@@ -276,6 +281,7 @@ impl Kind {
             allows_unconditional_update: S::ALLOWS_UNCONDITIONAL_UPDATE,
             returns_deleted_object: S::RETURNS_DELETED_OBJECT,
             is_garbage_collected: S::IS_GARBAGE_COLLECTED,
+            orphans_dependents: S::ORPHANS_DEPENDENTS,
             selectable_fields: S::SELECTABLE_FIELDS,
             decode: |value| decode_typed::<S::Object>(value, &mut Vec::new()),
             decode_fields: decode_typed::<S::Object>,

@@ -5,6 +5,7 @@
 //! It knows `k8s-openapi`'s types and plain data. It must never read cluster state, know of a
 //! request's identity, or keep anything between calls.
 
+pub mod cron;
 pub mod decode;
 mod defaults;
 pub mod duration;
@@ -12,6 +13,7 @@ pub mod encode;
 pub mod endpoints;
 pub mod field;
 pub mod fields;
+pub mod job_indexes;
 pub mod kind;
 pub mod kinds;
 pub mod labels;
@@ -19,6 +21,7 @@ pub mod object;
 pub mod patch;
 pub mod priority;
 pub mod quantity;
+pub mod quota;
 pub mod services;
 pub mod status;
 mod validation;

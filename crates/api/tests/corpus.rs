@@ -98,12 +98,25 @@ fn every_field_of_an_object_is_known() {
         for kind in Kind::all() {
             let group = if kind.group.is_empty() { "core" } else { kind.group };
             let name = format!("{group}.{}.{}.json", kind.version, kind.kind);
-            let value: Value = serde_json::from_str(&read(&folder.join(&name))).expect("JSON");
+            let mut value: Value = serde_json::from_str(&read(&folder.join(&name))).expect("JSON");
+            // Go prints a time that was never set as null.
+            discard_nulls(&mut value);
             let decoded = decode(value.clone(), FieldValidation::Strict)
                 .unwrap_or_else(|error| panic!("{name}: {error} at {:?}", error.paths));
-            assert_eq!(decoded.object.to_value(), value, "{name}");
+            assert_eq!(decoded.object.to_value(), with_named_claims(value), "{name}");
         }
     });
+}
+
+/// A server names the kind of claims in a template, whatever it was sent.
+/// Upstream: Convert_apps_StatefulSetSpec_To_v1_StatefulSetSpec in pkg/apis/apps/v1/conversion.go
+fn with_named_claims(mut object: Value) -> Value {
+    let claims = object.pointer_mut("/spec/volumeClaimTemplates").and_then(Value::as_array_mut);
+    for claim in claims.into_iter().flatten() {
+        claim["apiVersion"] = "v1".into();
+        claim["kind"] = "PersistentVolumeClaim".into();
+    }
+    object
 }
 
 /// A null in a patch deletes, so that no patch makes one.

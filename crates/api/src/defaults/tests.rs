@@ -290,3 +290,119 @@ fn what_says_nothing_is_not_stored() {
     assert_eq!(container["securityContext"], json!({"privileged": false, "capabilities": {}}));
     assert_eq!(container["resources"], json!({}));
 }
+
+/// The object with its defaults, as JSON.
+fn whole(object: Value) -> Value {
+    let (version, kind) = (object["apiVersion"].clone(), object["kind"].clone());
+    let kind = crate::Kind::named(version.as_str().unwrap(), kind.as_str().unwrap()).unwrap();
+    let mut object = (kind.decode)(object).unwrap();
+    (kind.default)(&mut object);
+    let once = object.clone();
+    (kind.default)(&mut object);
+    assert_eq!(object, once, "defaults are set once");
+    object.to_value()
+}
+
+/// Upstream: pkg/apis/apps/v1/defaults_test.go, TestSetDefaultStatefulSet.
+#[test]
+fn set_default_stateful_set() {
+    let stateful_set = whole(json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {},
+        "spec": {"selector": {}, "template": {}, "volumeClaimTemplates": [{
+            "metadata": {"name": "data"}, "spec": {"accessModes": ["ReadWriteOnce"]}}]},
+    }));
+    let mut spec = stateful_set["spec"].clone();
+    spec["template"].take();
+    assert_eq!(
+        spec,
+        json!({
+            "podManagementPolicy": "OrderedReady",
+            "updateStrategy": {"type": "RollingUpdate",
+                "rollingUpdate": {"partition": 0, "maxUnavailable": 1}},
+            "persistentVolumeClaimRetentionPolicy":
+                {"whenDeleted": "Retain", "whenScaled": "Retain"},
+            "replicas": 1, "revisionHistoryLimit": 10, "serviceName": "", "selector": {},
+            "template": null,
+            "volumeClaimTemplates": [{
+                "apiVersion": "v1", "kind": "PersistentVolumeClaim",
+                "metadata": {"name": "data"},
+                "spec": {"accessModes": ["ReadWriteOnce"], "resources": {},
+                    "volumeMode": "Filesystem"},
+                "status": {"phase": "Pending"},
+            }],
+        })
+    );
+    let on_delete = whole(json!({
+        "apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": {},
+        "spec": {"selector": {}, "template": {}, "updateStrategy": {"type": "OnDelete"}},
+    }));
+    assert_eq!(on_delete["spec"]["updateStrategy"], json!({"type": "OnDelete"}));
+}
+
+/// Upstream: pkg/apis/batch/v1/defaults_test.go, TestSetDefaultJob and TestSetDefaultCronJob.
+#[test]
+fn set_default_job() {
+    for (spec, want) in [
+        (json!({}), json!({"completions": 1, "parallelism": 1, "backoffLimit": 6})),
+        (json!({"parallelism": 2}), json!({"parallelism": 2, "backoffLimit": 6})),
+        (
+            json!({"completions": 3, "backoffLimitPerIndex": 1}),
+            json!({"completions": 3, "parallelism": 1, "backoffLimit": i32::MAX,
+                "backoffLimitPerIndex": 1}),
+        ),
+        (
+            json!({"podFailurePolicy": {"rules": [{"action": "Ignore",
+                "onPodConditions": [{"type": "DisruptionTarget"}]}]}}),
+            json!({"completions": 1, "parallelism": 1, "backoffLimit": 6,
+                "podReplacementPolicy": "Failed",
+                "podFailurePolicy": {"rules": [{"action": "Ignore",
+                    "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]}]}}),
+        ),
+    ] {
+        let mut sent = spec;
+        sent["template"] = json!({"metadata": {"labels": {"a": "b"}}});
+        let job = whole(json!({"apiVersion": "batch/v1", "kind": "Job", "metadata": {},
+            "spec": sent}));
+        assert_eq!(job["metadata"]["labels"], json!({"a": "b"}));
+        let mut spec = job["spec"].clone();
+        spec.as_object_mut().unwrap().remove("template");
+        let mut wanted = json!({"completionMode": "NonIndexed", "suspend": false,
+            "manualSelector": false, "podReplacementPolicy": "TerminatingOrFailed"});
+        for (name, value) in want.as_object().unwrap() {
+            wanted[name] = value.clone();
+        }
+        assert_eq!(spec, wanted);
+    }
+    let cron_job = whole(json!({"apiVersion": "batch/v1", "kind": "CronJob", "metadata": {},
+        "spec": {"schedule": "@daily", "jobTemplate": {"spec": {"template": {}}}}}));
+    let spec = &cron_job["spec"];
+    assert_eq!(spec["concurrencyPolicy"], "Allow");
+    assert_eq!((&spec["suspend"], &spec["successfulJobsHistoryLimit"]), (&json!(false), &json!(3)));
+    assert_eq!(spec["failedJobsHistoryLimit"], 1);
+    assert_eq!(spec["jobTemplate"]["spec"].get("backoffLimit"), None);
+}
+
+/// Upstream: pkg/apis/core/v1/defaults_test.go, TestSetDefaultLimitRangeItem,
+/// TestSetDefaultPersistentVolume and TestSetDefaultPersistentVolumeClaim;
+/// pkg/apis/storage/v1/defaults_test.go.
+#[test]
+fn set_default_limits_and_storage() {
+    let range = whole(json!({"apiVersion": "v1", "kind": "LimitRange", "metadata": {},
+        "spec": {"limits": [{"type": "Container", "max": {"cpu": "0.1"},
+            "min": {"memory": "100Mi"}, "default": {}, "defaultRequest": {}}]}}));
+    let item = &range["spec"]["limits"][0];
+    assert_eq!(item["default"], json!({"cpu": "100m"}));
+    assert_eq!(item["defaultRequest"], json!({"cpu": "100m", "memory": "100Mi"}));
+    let volume = whole(json!({"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {},
+        "spec": {"hostPath": {"path": "/a"}}}));
+    assert_eq!(
+        volume["spec"],
+        json!({"hostPath": {"path": "/a", "type": ""}, "volumeMode": "Filesystem",
+            "persistentVolumeReclaimPolicy": "Retain"})
+    );
+    assert_eq!(volume["status"], json!({"phase": "Pending"}));
+    let class = whole(json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+        "metadata": {}, "provisioner": "a/b"}));
+    assert_eq!(class["reclaimPolicy"], "Delete");
+    assert_eq!(class["volumeBindingMode"], "Immediate");
+}

@@ -82,7 +82,7 @@ fn ephemeral(source: &mut EphemeralVolumeSource) {
     resources::resource_list(&mut claimed.requests);
 }
 
-fn azure_disk(disk: &mut AzureDiskVolumeSource) {
+pub(super) fn azure_disk(disk: &mut AzureDiskVolumeSource) {
     disk.caching_mode.get_or_insert_with(|| "ReadWrite".to_string());
     disk.fs_type.get_or_insert_with(|| "ext4".to_string());
     disk.read_only.get_or_insert(false);

@@ -4,22 +4,31 @@ use crate::{Kind, KindId, Resource};
 
 mod config_map;
 mod controller_revision;
+mod cron_job;
 mod daemon_set;
 mod deployment;
 mod disabled;
 mod endpoint_slice;
 mod endpoints;
 mod event;
+mod job;
 mod lease;
+mod limit_range;
 mod namespace;
 mod node;
+mod persistent_volume;
+mod persistent_volume_claim;
 mod pod;
+mod pod_disruption_budget;
 mod printing;
 mod priority_class;
 mod replica_set;
+mod resource_quota;
 mod secret;
 mod service;
 mod service_account;
+mod stateful_set;
+mod storage_class;
 
 /// A typed kind of the table.
 pub trait Kinded: Resource {
@@ -78,4 +87,13 @@ kinds! {
     PRIORITY_CLASS => priority_class::PriorityClasses,
     DAEMON_SET => daemon_set::DaemonSets,
     CONTROLLER_REVISION => controller_revision::ControllerRevisions,
+    STATEFUL_SET => stateful_set::StatefulSets,
+    JOB => job::Jobs,
+    CRON_JOB => cron_job::CronJobs,
+    POD_DISRUPTION_BUDGET => pod_disruption_budget::PodDisruptionBudgets,
+    RESOURCE_QUOTA => resource_quota::ResourceQuotas,
+    LIMIT_RANGE => limit_range::LimitRanges,
+    PERSISTENT_VOLUME_CLAIM => persistent_volume_claim::PersistentVolumeClaims,
+    PERSISTENT_VOLUME => persistent_volume::PersistentVolumes,
+    STORAGE_CLASS => storage_class::StorageClasses,
 }

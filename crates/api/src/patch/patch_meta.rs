@@ -101,16 +101,24 @@ const TYPES: &[(&str, &[Field])] = &[
     ("Object", &[METADATA]),
     ("ObjectMeta", &[merge("ownerReferences", "uid"), merge_texts("finalizers")]),
     ("Conditioned", &[CONDITIONS]),
+    ("CronJob", &[METADATA, of("spec", "CronJobSpec")]),
+    ("CronJobSpec", &[of("jobTemplate", "JobTemplateSpec")]),
     ("DaemonSet", WORKLOAD),
     ("Deployment", &[METADATA, of("spec", "DeploymentSpec"), of("status", "Conditioned")]),
     ("DeploymentSpec", &[POD_TEMPLATE, retaining(of("strategy", ""))]),
     ("Job", WORKLOAD),
+    ("JobTemplateSpec", &[METADATA, of("spec", "WorkloadSpec")]),
     ("Namespace", &[METADATA, of("status", "Conditioned")]),
     ("Node", &[METADATA, of("spec", "NodeSpec"), of("status", "NodeStatus")]),
     ("NodeSpec", &[merge_texts("podCIDRs")]),
     ("NodeStatus", &[CONDITIONS, merge("addresses", "type")]),
     ("PersistentVolumeClaim", &[METADATA, of("status", "Conditioned")]),
     ("Pod", &[METADATA, of("spec", "PodSpec"), of("status", "PodStatus")]),
+    (
+        "PodDisruptionBudget",
+        &[METADATA, of("spec", "PodDisruptionBudgetSpec"), of("status", "Conditioned")],
+    ),
+    ("PodDisruptionBudgetSpec", &[Field { replace: true, ..of("selector", "") }]),
     ("PodTemplateSpec", &[METADATA, of("spec", "PodSpec")]),
     (
         "PodSpec",
@@ -221,6 +229,7 @@ mod tests {
         };
         let deployment = Kind::named("apps/v1", "Deployment").unwrap();
         let config_map = Kind::named("v1", "ConfigMap").unwrap();
+        let cron_job = Kind::named("batch/v1", "CronJob").unwrap();
         for (kind, name, want) in [
             (deployment, "spec.template.spec.containers", (true, "name", false)),
             (deployment, "spec.template.spec.containers.env", (true, "name", false)),
@@ -230,6 +239,7 @@ mod tests {
             (deployment, "spec.template.metadata.finalizers", (true, "", false)),
             (deployment, "spec.strategy", (false, "", true)),
             (deployment, "status.conditions", (true, "type", false)),
+            (cron_job, "spec.jobTemplate.spec.template.spec.containers", (true, "name", false)),
             (config_map, "metadata.ownerReferences", (true, "uid", false)),
             (config_map, "data", (false, "", false)),
         ] {

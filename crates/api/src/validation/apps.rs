@@ -233,7 +233,7 @@ fn deployment_status(status: &DeploymentStatus, path: &Path, errors: &mut ErrorL
     not_more_available_than_ready(available, ready, path, errors);
 }
 
-fn not_more_than_replicas(
+pub(super) fn not_more_than_replicas(
     counts: &[(&str, i32)],
     replicas: i32,
     path: &Path,

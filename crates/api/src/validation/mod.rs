@@ -16,10 +16,16 @@ mod claim;
 mod cluster;
 mod config;
 mod containers;
+mod cron_job;
 mod daemon_set;
+mod disruption_budget;
 mod endpoints;
 mod environment;
 mod ephemeral;
+mod job;
+mod job_policies;
+mod job_status;
+mod limit_range;
 mod meta;
 mod mounts;
 mod names;
@@ -30,6 +36,7 @@ mod pod_status;
 mod priority_class;
 mod probes;
 mod projected;
+mod quota;
 mod records;
 mod resources;
 mod scheduling;
@@ -38,6 +45,8 @@ mod service;
 mod service_addresses;
 mod spec_diff;
 mod spread;
+mod stateful_set;
+mod storage;
 mod volume_sources;
 mod volumes;
 
@@ -48,22 +57,38 @@ pub(crate) use apps::{
     deployment, deployment_status_update, deployment_update, replica_set,
     replica_set_status_update, replica_set_update,
 };
+pub(crate) use claim::{
+    persistent_volume_claim, persistent_volume_claim_status_update, persistent_volume_claim_update,
+};
 pub(crate) use cluster::{
     namespace, namespace_status_update, namespace_update, node, node_update, service_account,
     service_account_update,
 };
 pub(crate) use config::{config_map, config_map_update, secret, secret_update};
+pub(crate) use cron_job::{cron_job, cron_job_update};
 pub(crate) use daemon_set::{
     controller_revision, controller_revision_update, daemon_set, daemon_set_status_update,
     daemon_set_update,
 };
+pub(crate) use disruption_budget::{
+    pod_disruption_budget, pod_disruption_budget_status_update, pod_disruption_budget_update,
+};
 pub(crate) use endpoints::{endpoint_slice, endpoint_slice_update, endpoints, endpoints_update};
+pub(crate) use job::{job, job_update};
+pub(crate) use job_status::job_status_update;
+pub(crate) use limit_range::{limit_range, limit_range_update};
 pub(crate) use pod::{pod_create, pod_update};
 pub(crate) use pod_status::pod_status_update;
 pub(crate) use priority_class::{priority_class, priority_class_update};
+pub(crate) use quota::{resource_quota, resource_quota_status_update, resource_quota_update};
 pub(crate) use records::{event, lease, lease_update};
 pub(crate) use service::{service, service_status_update, service_update};
 pub(crate) use service_addresses::service_addresses;
+pub(crate) use stateful_set::{stateful_set, stateful_set_status_update, stateful_set_update};
+pub(crate) use storage::{
+    persistent_volume, persistent_volume_status_update, persistent_volume_update, storage_class,
+    storage_class_update,
+};
 
 const IS_NEGATIVE: &str = "must be greater than or equal to 0";
 const IS_NOT_POSITIVE: &str = "must be greater than zero";

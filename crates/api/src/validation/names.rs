@@ -109,6 +109,16 @@ pub(super) fn dns_subdomain_with_underscore(value: &str) -> Vec<String> {
     messages
 }
 
+/// What a name must not be or have so that a URL can hold it.
+/// Upstream: apimachinery/pkg/api/validation/path, ValidatePathSegmentName.
+pub(super) fn path_segment(name: &str) -> Vec<String> {
+    if matches!(name, "." | "..") {
+        return vec![format!("may not be '{name}'")];
+    }
+    let illegal = ['/', '%'].into_iter().filter(|character| name.contains(*character));
+    illegal.map(|character| format!("may not contain '{character}'")).collect()
+}
+
 /// Upstream: IsValidPortNum.
 pub(super) fn port_number(port: i32) -> Vec<String> {
     if (1..=65535).contains(&port) { Vec::new() } else { vec![inclusive_range(1, 65535)] }

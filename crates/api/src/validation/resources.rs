@@ -175,7 +175,7 @@ fn huge_page_multiple(name: &str, quantity: &QuantityText, path: &Path, errors: 
 }
 
 /// Upstream: validateContainerResourceName.
-fn container_resource_name(name: &str, path: &Path, errors: &mut ErrorList) {
+pub(super) fn container_resource_name(name: &str, path: &Path, errors: &mut ErrorList) {
     resource_name(name, path, errors);
     let message = if !name.contains('/') {
         if matches!(name, "cpu" | "memory" | "ephemeral-storage") || is_huge_page(name) {
@@ -201,7 +201,7 @@ fn pod_resource_name(name: &str, path: &Path, errors: &mut ErrorList) {
 }
 
 /// Upstream: validateResourceName.
-fn resource_name(name: &str, path: &Path, errors: &mut ErrorList) {
+pub(super) fn resource_name(name: &str, path: &Path, errors: &mut ErrorList) {
     let before = errors.len();
     qualified_name(name, path, errors);
     if errors.len() == before && !name.contains('/') && !is_standard(name) {
@@ -255,7 +255,7 @@ fn is_extended(name: &str) -> bool {
         && crate::labels::label_key_errors(&quota_name).is_empty()
 }
 
-fn is_overcommit_allowed(name: &str) -> bool {
+pub(super) fn is_overcommit_allowed(name: &str) -> bool {
     is_native(name) && !is_huge_page(name)
 }
 

@@ -86,7 +86,7 @@ fn pod_affinity_term(term: &PodAffinityTerm, path: &Path, errors: &mut ErrorList
 }
 
 /// Upstream: ValidateNodeSelector.
-fn node_selector(selector: &NodeSelector, path: &Path, errors: &mut ErrorList) {
+pub(super) fn node_selector(selector: &NodeSelector, path: &Path, errors: &mut ErrorList) {
     let path = path.child("nodeSelectorTerms");
     if selector.node_selector_terms.is_empty() {
         errors.push(Error::required(&path, "must have at least one node selector term"));

@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaimSpec, PersistentVolumeSpec, PodSpec};
 use serde_json::{Map, Value};
 use sim::SmallSet;
 
@@ -79,6 +79,43 @@ const CONTAINER_FIELDS: &[(&str, &str)] = &[
     ("stdinOnce", "false"),
     ("tty", "false"),
 ];
+/// The fields of core.PersistentVolumeClaimSpec likewise.
+const CLAIM_FIELDS: &[(&str, &str)] = &[
+    ("accessModes", "nil"),
+    ("selector", "nil"),
+    ("resources", "{}"),
+    ("volumeName", "\"\""),
+    ("storageClassName", "nil"),
+    ("volumeMode", "nil"),
+    ("dataSource", "nil"),
+    ("dataSourceRef", "nil"),
+    ("volumeAttributesClassName", "nil"),
+];
+/// The fields of core.PersistentVolumeSource likewise.
+const SOURCE_FIELDS: &[(&str, &str)] = &[
+    ("gcePersistentDisk", "nil"),
+    ("awsElasticBlockStore", "nil"),
+    ("hostPath", "nil"),
+    ("glusterfs", "nil"),
+    ("nfs", "nil"),
+    ("rbd", "nil"),
+    ("quobyte", "nil"),
+    ("iscsi", "nil"),
+    ("flexVolume", "nil"),
+    ("cinder", "nil"),
+    ("cephfs", "nil"),
+    ("fc", "nil"),
+    ("flocker", "nil"),
+    ("azureFile", "nil"),
+    ("vsphereVolume", "nil"),
+    ("azureDisk", "nil"),
+    ("photonPersistentDisk", "nil"),
+    ("portworxVolume", "nil"),
+    ("scaleIO", "nil"),
+    ("local", "nil"),
+    ("storageos", "nil"),
+    ("csi", "nil"),
+];
 /// How many identical fields stand before and behind a change.
 const CONTEXT: usize = 2;
 
@@ -110,9 +147,26 @@ pub(super) fn pod_spec(old: &PodSpec, new: &PodSpec) -> String {
             }
         }
     }
+    whole("core.PodSpec{", POD_FIELDS, &old, &new)
+}
+
+/// The difference of two specifications of a claim.
+pub(super) fn claim_spec(
+    old: &PersistentVolumeClaimSpec,
+    new: &PersistentVolumeClaimSpec,
+) -> String {
+    whole("core.PersistentVolumeClaimSpec{", CLAIM_FIELDS, &json(old), &json(new))
+}
+
+/// The difference of the sources of two volumes.
+pub(super) fn volume_source(old: &PersistentVolumeSpec, new: &PersistentVolumeSpec) -> String {
+    whole("core.PersistentVolumeSource{", SOURCE_FIELDS, &json(old), &json(new))
+}
+
+fn whole(opening: &'static str, order: &[(&str, &str)], old: &Value, new: &Value) -> String {
     let empty = Map::new();
     let (old, new) = (old.as_object().unwrap_or(&empty), new.as_object().unwrap_or(&empty));
-    let block = Printed::Block { opening: "core.PodSpec{", records: fields(old, new, POD_FIELDS) };
+    let block = Printed::Block { opening, records: fields(old, new, order) };
     let mut text = String::new();
     write_records(&[Record { sign: ' ', key: String::new(), value: block }], 0, &mut text);
     // The whole is no element of a list.

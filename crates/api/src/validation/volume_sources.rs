@@ -304,15 +304,18 @@ pub(super) fn scale_io(source: &ScaleIOVolumeSource, path: &Path, errors: &mut E
     require(text(&source.volume_name), &path.child("volumeName"), errors);
 }
 
+/// Upstream: ValidateCSIDriverName.
+pub(super) fn csi_driver(driver: &str, path: &Path, errors: &mut ErrorList) {
+    require(driver, path, errors);
+    if driver.len() > 63 {
+        errors.push(Error::too_long(path, 63));
+    }
+    invalid_each(names::dns_subdomain(&driver.to_lowercase()), path, driver, errors);
+}
+
 /// Upstream: validateCSIVolumeSource.
 pub(super) fn csi(source: &CSIVolumeSource, path: &Path, errors: &mut ErrorList) {
-    let driver_path = path.child("driver");
-    require(&source.driver, &driver_path, errors);
-    if source.driver.len() > 63 {
-        errors.push(Error::too_long(&driver_path, 63));
-    }
-    let messages = names::dns_subdomain(&source.driver.to_lowercase());
-    invalid_each(messages, &driver_path, &source.driver, errors);
+    csi_driver(&source.driver, &path.child("driver"), errors);
     let Some(secret) = &source.node_publish_secret_ref else { return };
     if secret.name.is_empty() {
         errors.push(Error::required(&path.child("nodePublishSecretRef").child("name"), ""));

@@ -51,16 +51,27 @@ pub(super) fn volumes<'a>(
 }
 
 /// Counts the sources of a volume: only the first is looked into.
-struct OneSource<'a> {
+pub(super) struct OneSource<'a> {
     path: &'a Path,
     errors: &'a mut ErrorList,
     count: usize,
+    /// What is said of a second one.
+    message: &'static str,
 }
 
-impl OneSource<'_> {
+impl<'a> OneSource<'a> {
+    pub(super) fn new(path: &'a Path, errors: &'a mut ErrorList, message: &'static str) -> Self {
+        OneSource { path, errors, count: 0, message }
+    }
+
+    /// How many sources there were.
+    pub(super) fn count(&self) -> usize {
+        self.count
+    }
+
     /// Checks a source; `names` are the field's names where another source stands before it,
     /// and where its own fields are wrong, which upstream does not always write alike.
-    fn check<T>(
+    pub(super) fn check<T>(
         &mut self,
         source: Option<&T>,
         names: (&str, &str),
@@ -69,8 +80,7 @@ impl OneSource<'_> {
         let Some(source) = source else { return };
         self.count += 1;
         if self.count > 1 {
-            let message = "may not specify more than 1 volume type";
-            self.errors.push(Error::forbidden(&self.path.child(names.0), message));
+            self.errors.push(Error::forbidden(&self.path.child(names.0), self.message));
         } else {
             check(source, &self.path.child(names.1), self.errors);
         }
@@ -80,7 +90,7 @@ impl OneSource<'_> {
 /// Upstream: validateVolumeSource.
 fn source(volume: &Volume, pod_name: Option<&str>, path: &Path, errors: &mut ErrorList) {
     let same = |name| (name, name);
-    let mut one = OneSource { path, errors, count: 0 };
+    let mut one = OneSource::new(path, errors, "may not specify more than 1 volume type");
     one.check(volume.empty_dir.as_ref(), same("emptyDir"), |dir, path, errors| {
         if dir.size_limit.as_ref().is_some_and(|limit| Amount::of(limit) < Amount::ZERO) {
             let message = "SizeLimit field must be a valid resource quantity";

@@ -203,7 +203,7 @@ impl Operation<'_> {
         let first = finalizers.iter().map(String::as_str).find(|name| of_collector(name));
         let added = match propagation {
             _ if !self.kind.is_garbage_collected => None,
-            None => first,
+            None => first.or(self.kind.orphans_dependents.then_some(FINALIZER_ORPHAN)),
             Some(Propagation::Background) => None,
             Some(Propagation::Foreground) => Some(FINALIZER_FOREGROUND),
             Some(Propagation::Orphan) => Some(FINALIZER_ORPHAN),

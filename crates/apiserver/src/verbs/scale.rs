@@ -4,7 +4,7 @@
 
 use api::field::{Error, Path};
 use api::labels::Selector;
-use api::openapi::api::apps::v1::{Deployment, ReplicaSet};
+use api::openapi::api::apps::v1::{Deployment, ReplicaSet, StatefulSet};
 use api::openapi::api::autoscaling::v1::{Scale, ScaleSpec, ScaleStatus};
 use api::openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use api::{Object, Status};
@@ -67,6 +67,10 @@ fn set_replicas(object: &mut Object, replicas: i32) {
         if let Some(deployment) = object.get_mut::<Deployment>() {
             deployment.spec.replicas = Some(replicas);
         }
+    } else if object.get::<StatefulSet>().is_some() {
+        if let Some(stateful_set) = object.get_mut::<StatefulSet>() {
+            stateful_set.spec.replicas = Some(replicas);
+        }
     } else if let Some(replica_set) = object.get_mut::<ReplicaSet>() {
         replica_set.spec.replicas = Some(replicas);
     }
@@ -77,6 +81,10 @@ fn scale_of(object: &Object) -> Option<Scale> {
     let (wanted, found, selector) = if let Some(deployment) = object.get::<Deployment>() {
         let spec = &deployment.spec;
         let found = deployment.status.as_ref().and_then(|status| status.replicas);
+        (spec.replicas, found, &spec.selector)
+    } else if let Some(stateful_set) = object.get::<StatefulSet>() {
+        let spec = &stateful_set.spec;
+        let found = stateful_set.status.as_ref().map(|status| status.replicas);
         (spec.replicas, found, &spec.selector)
     } else {
         let replica_set = object.get::<ReplicaSet>()?;

@@ -7,12 +7,16 @@ use serde_json::{Value, json};
 use crate::{Kind, Object};
 
 mod apps;
+mod batch;
+mod claims;
 mod containers;
 mod daemon_sets;
 mod objects;
 mod pod_updates;
 mod pods;
+mod quotas;
 mod services;
+mod stateful_sets;
 mod volumes;
 
 /// An object of some kind, with its defaults.
