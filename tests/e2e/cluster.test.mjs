@@ -250,25 +250,6 @@ test("packets and probes of running pods are seen on the map", withPage({}, asyn
   await screenshot(page, "packets");
 }));
 
-test("requests are sent to a Service at a press, by a pod, until they are stopped", withPage({}, async (page) => {
-  await booted(page);
-  await apply(page, `${service}---\n${deployment("web", 1, "nginx")}`);
-  await eventually(async () => (await map(page)).ready, 1);
-  await page.getByTestId("tab-more").selectOption("service");
-  await select(page, "web");
-  await page.getByTestId("request-rate").selectOption("20/s");
-  await page.getByTestId("send-requests").click();
-  await eventually(async () => (await map(page)).ready, 2);
-  await list(page, "pods");
-  await eventually(() => column(page, "Status", "traffic-web"), ["Running"]);
-  const told = async () => Number(await page.getByTestId("map").getAttribute("data-packets"));
-  const before = await told();
-  await eventually(async () => (await told()) >= before + 20, true);
-  await page.getByTestId("stop-requests").click();
-  await eventually(() => column(page, "Status", "traffic-web"), []);
-  await page.getByTestId("send-requests").waitFor();
-}));
-
 test("the pods of the control plane are on the map for who wants to see them", withPage({}, async (page) => {
   await booted(page);
   const counts = page.getByTestId("counts");

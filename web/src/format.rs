@@ -48,7 +48,7 @@ pub fn cpu(milli: i64) -> String {
 
 /// A number of tenths, its last digit left away if it is 0. Floats are never printed as such:
 /// the code for that is a tenth of the page's.
-fn tenths(tenths: i64) -> String {
+pub fn tenths(tenths: i64) -> String {
     match (tenths / 10, tenths % 10) {
         (whole, 0) => whole.to_string(),
         (whole, tenth) => format!("{whole}.{}", tenth.abs()),
@@ -65,6 +65,16 @@ pub fn memory(bytes: i64) -> String {
     }
     let rounded = (bytes as f64 / scale as f64 * 10.0).round() as i64;
     format!("{}{}", tenths(rounded), UNITS[unit])
+}
+
+/// How long an answer took: `850 µs`, `12.5 ms`, `2.1 s`.
+pub fn latency(micros: u64) -> String {
+    let micros = i64::try_from(micros).unwrap_or(i64::MAX);
+    match micros {
+        0..1000 => format!("{micros} µs"),
+        1000..1_000_000 => format!("{} ms", tenths(micros / 100)),
+        _ => format!("{} s", tenths(micros / 100_000)),
+    }
 }
 
 /// A speed such as `×0.5` or `×100`.

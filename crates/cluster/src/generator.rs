@@ -61,6 +61,8 @@ struct Counts {
     reset: u64,
     unresolved: u64,
     bad_status: u64,
+    /// Answers by the first digit of their status.
+    classes: [u64; 5],
     latency_micros: u64,
     latency_micros_max: u64,
 }
@@ -179,6 +181,10 @@ impl Generator {
                 let micros = io.now.since(begun).as_nanos() / 1000;
                 self.counts.latency_micros += micros;
                 self.counts.latency_micros_max = self.counts.latency_micros_max.max(micros);
+                let class = usize::from(response.status / 100);
+                if let Some(count) = self.counts.classes.get_mut(class.wrapping_sub(1)) {
+                    *count += 1;
+                }
                 match response.status {
                     200..400 => self.counts.succeeded += 1,
                     _ => self.counts.bad_status += 1,
@@ -233,6 +239,7 @@ impl Process for Generator {
 
     fn counters(&self) -> Vec<(&'static str, u64)> {
         let counts = &self.counts;
+        let [informational, successful, redirection, client_error, server_error] = counts.classes;
         vec![
             ("sent", counts.sent),
             ("succeeded", counts.succeeded),
@@ -241,6 +248,11 @@ impl Process for Generator {
             ("reset", counts.reset),
             ("unresolved", counts.unresolved),
             ("bad_status", counts.bad_status),
+            ("1xx", informational),
+            ("2xx", successful),
+            ("3xx", redirection),
+            ("4xx", client_error),
+            ("5xx", server_error),
             ("latency_micros", counts.latency_micros),
             ("latency_micros_max", counts.latency_micros_max),
         ]

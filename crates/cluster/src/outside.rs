@@ -13,7 +13,8 @@ use runtime::{ContainerLog, Environment, Files, Flow, Io, Process, ProcessEvent}
 use sim::{Digest, Digestible, SmallMap, Time};
 
 const NAME: &str = "outside";
-const ADDRESS: Cidr = Cidr { address: Ipv4Addr::new(172, 18, 0, 1), prefix: 16 };
+/// The machine's address.
+pub(crate) const ADDRESS: Cidr = Cidr { address: Ipv4Addr::new(172, 18, 0, 1), prefix: 16 };
 const DNS_PORT: u16 = 53;
 const NO_SUCH_NAME: u8 = 3;
 /// How often what happens may make something else happen within one instant.

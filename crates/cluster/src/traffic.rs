@@ -1,12 +1,14 @@
 //! Generators of traffic: programs that send requests from a pod or from outside, as many as a
 //! person asked for, and what came of them.
 
+use std::net::Ipv4Addr;
+
 use api::{Key, Status};
 use serde::{Deserialize, Serialize};
 use sim::{Digest, Digestible};
 
-use crate::Cluster;
 use crate::generator::{Generator, Target};
+use crate::{Cluster, outside};
 
 const MAX_GENERATORS: usize = 16;
 const MAX_RATE: u32 = 10_000;
@@ -66,6 +68,8 @@ pub struct TrafficReport {
     pub succeeded: u64,
     /// Those that were not, by why: `refused`, `timed_out`, `reset`, `unresolved`, `bad_status`.
     pub failures: Vec<(&'static str, u64)>,
+    /// Answers by the first digit of their status, from 1 to 5.
+    pub answers: [u64; 5],
     /// The sum of the times until the answers, in microseconds.
     pub latency_micros: u64,
     /// The longest of them.
@@ -95,10 +99,17 @@ impl Cluster {
                 sent: count("sent"),
                 succeeded: count("succeeded"),
                 failures: failures.map(|why| (why, count(why))).into(),
+                answers: ["1xx", "2xx", "3xx", "4xx", "5xx"].map(count),
                 latency_micros: count("latency_micros"),
                 latency_micros_max: count("latency_micros_max"),
             }
         })
+    }
+
+    /// The address of the machine outside of the cluster.
+    #[must_use]
+    pub fn outside_address(&self) -> Ipv4Addr {
+        outside::ADDRESS.address
     }
 
     /// Starts a generator, in place of another of that name.

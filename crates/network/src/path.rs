@@ -30,11 +30,13 @@ pub(crate) struct Journey {
     track: Track,
     /// Where it began: the address of its namespace, or `None` for the cable.
     from: Option<Ipv4Addr>,
+    /// What its connection was sent to, once a namespace has been found that rewrites that.
+    original: Option<SocketAddrV4>,
 }
 
 impl Journey {
     pub(crate) fn from_cable(packet: Ipv4Packet) -> Self {
-        Journey { packet, input: None, track: Track::Unseen, from: None }
+        Journey { packet, input: None, track: Track::Unseen, from: None, original: None }
     }
 
     /// The packet as its sender knows it: rewriting that no connection remembers yet is undone.
@@ -46,6 +48,16 @@ impl Journey {
         packet
     }
 
+    /// Notes what its connection was sent to, if the present namespace rewrites that.
+    fn note_original(&mut self) {
+        if let Track::New(flow) | Track::Known { flow, .. } = &self.track
+            && flow.destination_natted
+        {
+            let (address, port) = flow.original.destination();
+            self.original = Some(SocketAddrV4::new(address, port));
+        }
+    }
+
     /// It enters another namespace, which knows nothing of it.
     fn enter(&mut self) {
         self.packet.mark = 0;
@@ -53,7 +65,8 @@ impl Journey {
     }
 
     pub(crate) fn local(packet: Ipv4Packet) -> Self {
-        Journey { from: Some(packet.source), packet, input: None, track: Track::Unseen }
+        let from = Some(packet.source);
+        Journey { packet, input: None, track: Track::Unseen, from, original: None }
     }
 }
 
@@ -129,7 +142,7 @@ impl Machine {
     ) -> Stage {
         self.hop(namespace, device, &journey.packet, Verdict::Dropped, |_| Some(why.to_string()));
         let to = self.namespace(namespace).and_then(Namespace::first_address);
-        self.records.way(&journey.packet, (journey.from, to), Verdict::Dropped);
+        self.records.way(&journey.packet, (journey.from, to), journey.original, Verdict::Dropped);
         Stage::Gone
     }
 
@@ -207,7 +220,7 @@ impl Machine {
         let packet = journey.packet.clone();
         self.hop(namespace, Some(device), &packet, Verdict::Delivered, |_| None);
         let to = self.namespace(namespace).and_then(Namespace::first_address);
-        self.records.way(&packet, (journey.from, to), Verdict::Delivered);
+        self.records.way(&packet, (journey.from, to), journey.original, Verdict::Delivered);
         if !self.deliver(namespace, packet, now) {
             self.drop_packet(namespace, Some(device), journey, "the queue is full");
         }
@@ -290,7 +303,12 @@ impl Machine {
             self.hop(namespace, Some(hop.device), &journey.packet, Verdict::Dropped, |_| {
                 Some(format!("nobody answers for {}", hop.next))
             });
-            self.records.way(&journey.packet, (journey.from, None), Verdict::Dropped);
+            self.records.way(
+                &journey.packet,
+                (journey.from, None),
+                journey.original,
+                Verdict::Dropped,
+            );
             self.wait_for_neighbour(namespace, journey.packet.clone(), now);
             return Stage::Gone;
         };
@@ -298,7 +316,12 @@ impl Machine {
             DeviceKind::Loopback => Stage::Arrive(namespace, LOOPBACK),
             DeviceKind::Cable => {
                 let packet = journey.packet.clone();
-                self.records.way(&packet, (journey.from, None), Verdict::Forwarded);
+                self.records.way(
+                    &packet,
+                    (journey.from, None),
+                    journey.original,
+                    Verdict::Forwarded,
+                );
                 self.history.note(packet.id, u64::from(u32::from(packet.destination)));
                 let mark = Ipv4Packet { mark: 0, ..packet };
                 self.outgoing.push(Frame { source: own, destination: station, packet: mark });
@@ -538,6 +561,7 @@ impl Machine {
             &environment,
             &mut self.stream,
         );
+        journey.note_original();
         let device = out.map(|hop| hop.device).or(journey.input);
         if self.records.hops() && (journey.packet.from(), journey.packet.to()) != before {
             let rule =
@@ -597,7 +621,7 @@ impl Machine {
         let rule = self.records.hops().then(|| self.rule_text(namespace, by));
         self.hop(namespace, device, &journey.packet, Verdict::Rejected, |_| rule);
         let to = self.namespace(namespace).and_then(Namespace::first_address);
-        self.records.way(&journey.packet, (journey.from, to), Verdict::Rejected);
+        self.records.way(&journey.packet, (journey.from, to), journey.original, Verdict::Rejected);
         match with.code() {
             Some(code) => {
                 let sent = journey.as_sent();

@@ -1,12 +1,12 @@
 //! What a machine records of packets, until it is handed to the trace. Nothing here may decide
 //! anything, and nothing of it is in a digest.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use trace::{Trace, Verdict, What};
 
-use crate::Ipv4Packet;
+use crate::{Ipv4Packet, Transport};
 
 /// How many records wait at most to be handed over.
 const MOST_RECORDS: usize = 16_384;
@@ -76,6 +76,7 @@ impl Records {
         &mut self,
         packet: &Ipv4Packet,
         (from, to): (Option<Ipv4Addr>, Option<Ipv4Addr>),
+        original: Option<SocketAddrV4>,
         verdict: Verdict,
     ) {
         if self.detail == Detail::Off {
@@ -88,8 +89,17 @@ impl Records {
             to,
             source: packet.from(),
             destination: packet.to(),
-            kind: packet.kind(),
+            original,
+            kind: content(packet).kind(),
             verdict,
         });
+    }
+}
+
+/// What a packet is about: of one in a tunnel, what the tunnel carries.
+fn content(packet: &Ipv4Packet) -> &Ipv4Packet {
+    match (&packet.transport, &packet.encapsulated) {
+        (Transport::Udp { .. }, Some(frame)) => &frame.packet,
+        _ => packet,
     }
 }

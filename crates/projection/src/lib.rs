@@ -5,6 +5,8 @@
 //! cluster, nor be asked by anything inside it.
 
 mod detail;
+mod generators;
+mod places;
 mod pod;
 mod rows;
 mod service;
@@ -31,6 +33,7 @@ pub struct Projection {
     /// The Service of each EndpointSlice.
     slices: OrdMap<Key, Key>,
     follower: traffic::Follower,
+    meter: generators::Meter,
 }
 
 impl Projection {
@@ -58,8 +61,15 @@ impl Projection {
     }
 
     /// A sample of the packets and probes since this or [`Projection::reset`] was last called.
-    pub fn traffic(&mut self, cluster: &Cluster) -> Traffic {
-        self.follower.take(cluster)
+    /// With `by_machine` a packet is shown from machine to machine.
+    pub fn traffic(&mut self, cluster: &Cluster, by_machine: bool) -> Traffic {
+        self.follower.take(cluster, by_machine)
+    }
+
+    /// The generators of traffic that are new, have done something, or are gone, since this or
+    /// [`Projection::reset`] was last called.
+    pub fn generators(&mut self, cluster: &Cluster) -> Vec<Delta> {
+        self.meter.changes(cluster)
     }
 
     /// The rows of Services that changed, or one of whose EndpointSlices did.

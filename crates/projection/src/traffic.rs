@@ -1,20 +1,23 @@
-//! Packets and probes out of the trace: a sample of what happened since the page was last told.
+//! Packets and probes out of the trace: a sample of what happened since the page was last told,
+//! and how busy each lane was when there was more than that.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 
-use api::openapi::api::core::v1::Pod;
-use api::{Key, KindId, Object};
+use api::{Key, KindId};
 use cluster::Cluster;
-use protocol::{PacketRow, PacketSort, ProbeRow, Station};
-use sim::{OrdMap, Sort, Time};
+use protocol::{LaneRow, PacketRow, PacketSort, ProbeRow, Station};
+use sim::{Duration, OrdMap, SmallMap, Sort, Time};
 use trace::{Record, Verdict, What};
 
-use crate::pod::cells_by_name;
+use crate::places::Places;
 
-/// How many packets, and how many probes, are sent at once.
+/// How many packets, how many probes and how many lanes are sent at once.
 const MOST: usize = 24;
 /// How many packets may be between two machines.
-const MOST_UNDER_WAY: usize = 1024;
+const MOST_UNDER_WAY: usize = 4096;
+/// A packet that has been on the cable for so long will not arrive.
+const PATIENCE: Duration = Duration::from_millis(50);
 
 /// What went on.
 #[derive(Debug, Default)]
@@ -23,35 +26,55 @@ pub struct Traffic {
     pub packets: Vec<PacketRow>,
     /// How many more there were.
     pub left_off: u32,
+    /// Where all of them went, if there were more.
+    pub lanes: Vec<LaneRow>,
     /// Probes.
     pub probes: Vec<ProbeRow>,
+}
+
+/// A packet on the cable.
+#[derive(Clone, Debug)]
+struct Leg {
+    /// When it left the last machine, in nanoseconds.
+    time_nanos: u64,
+    /// That machine.
+    machine: Arc<str>,
+    /// Where it began.
+    begin: Ipv4Addr,
+    /// What its connection was sent to, if a machine on its way rewrote that.
+    original: Option<SocketAddrV4>,
+    destination: SocketAddrV4,
+    kind: String,
 }
 
 /// Follows the trace.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Follower {
     last: u64,
-    /// Packets on the cable: where they began.
-    under_way: OrdMap<u64, Ipv4Addr>,
+    under_way: OrdMap<u64, Leg>,
 }
 
 impl Follower {
     /// Forgets everything that happened so far.
     pub(crate) fn skip(&mut self, cluster: &Cluster) {
-        self.last = cluster.trace().records().last().map_or(self.last, |record| record.id);
+        self.last = cluster.trace().last_id();
         self.under_way = OrdMap::new();
     }
 
-    /// What went on since this was last asked.
-    pub(crate) fn take(&mut self, cluster: &Cluster) -> Traffic {
+    /// What went on since this was last asked. With `by_machine` a packet is shown from machine
+    /// to machine, each part of its way when it goes it; else once it has ended.
+    pub(crate) fn take(&mut self, cluster: &Cluster, by_machine: bool) -> Traffic {
         let mut traffic = Traffic::default();
         let mut places = None;
+        let mut whole = true;
         for record in cluster.trace().since(self.last) {
+            // How packets began that ended in records which are gone is not known.
+            whole &= record.id == self.last + 1;
             self.last = record.id;
             match &record.what {
                 What::Packet { .. } => {
                     let places = places.get_or_insert_with(|| Places::of(cluster));
-                    traffic.packets.extend(self.packet(cluster, places, record));
+                    traffic.packets.extend(self.packet(cluster, places, record, by_machine));
                 }
                 What::Probe { pod, probe, success, .. } => {
                     traffic.probes.extend(probe_row(cluster, pod, probe, *success));
@@ -59,51 +82,156 @@ impl Follower {
                 _ => {}
             }
         }
+        if !whole {
+            self.under_way = OrdMap::new();
+        }
+        self.give_up(cluster, &mut places, &mut traffic.packets);
         traffic.packets.order_by_key(|packet| packet.sort);
         let left_off = traffic.packets.len().saturating_sub(MOST);
+        if left_off > 0 {
+            traffic.lanes = lanes(&traffic.packets);
+        }
         traffic.left_off = left_off.try_into().unwrap_or(u32::MAX);
         traffic.packets.truncate(MOST);
         traffic.probes.truncate(MOST);
         traffic
     }
 
-    fn packet(&mut self, cluster: &Cluster, places: &Places, record: &Record) -> Option<PacketRow> {
-        let What::Packet { id, machine, from, to, destination, kind, verdict, .. } = &record.what
+    fn packet(
+        &mut self,
+        cluster: &Cluster,
+        places: &Places,
+        record: &Record,
+        by_machine: bool,
+    ) -> Option<PacketRow> {
+        let What::Packet { id, machine, from, to, destination, original, kind, verdict, .. } =
+            &record.what
         else {
             return None;
         };
-        let begin = from.or_else(|| self.under_way.remove(id));
+        let before = self.under_way.remove(id);
+        let begin = from.or(before.as_ref().map(|leg| leg.begin));
+        let earlier = before.as_ref().and_then(|leg| leg.original);
+        let shown = if by_machine { *original } else { original.or(earlier) };
+        let original = original.or(earlier);
         let lost = matches!(verdict, Verdict::Dropped | Verdict::Rejected);
-        if to.is_none() && !lost {
-            if let Some(begin) = begin
-                && self.under_way.len() < MOST_UNDER_WAY
-            {
-                self.under_way.insert(*id, begin);
-            }
-            return None;
-        }
-        let end = to.unwrap_or(*destination.ip());
         let here = || Station::Node(machine.to_string());
-        let from = begin.and_then(|begin| places.at(begin)).unwrap_or_else(here);
-        let to = places.at(end).unwrap_or_else(here);
-        let time = cluster.clock().micro_timestamp(Time::from_nanos(record.time_nanos));
-        (from != to || lost).then(|| PacketRow {
+        let came_from = match &before {
+            Some(leg) if by_machine => Some(Station::Node(leg.machine.to_string())),
+            _ => begin.and_then(|begin| places.at(begin)),
+        };
+        let end = if to.is_none() && !lost {
+            let begin = begin?;
+            if self.under_way.len() < MOST_UNDER_WAY {
+                let leg = Leg {
+                    time_nanos: record.time_nanos,
+                    machine: machine.clone(),
+                    begin,
+                    original,
+                    destination: *destination,
+                    kind: kind.clone(),
+                };
+                self.under_way.insert(*id, leg);
+            }
+            if !by_machine {
+                return None;
+            }
+            here()
+        } else {
+            places.at(to.unwrap_or(*destination.ip())).unwrap_or_else(here)
+        };
+        let from = came_from.unwrap_or_else(here);
+        let sort = match verdict {
+            Verdict::Dropped => PacketSort::Lost,
+            Verdict::Rejected => PacketSort::Rejected,
+            _ => sort(kind),
+        };
+        let through = places.service(shown.unwrap_or(*destination));
+        (from != end || lost).then(|| PacketRow {
+            id: *id,
             from,
-            to,
-            sort: if lost { PacketSort::Lost } else { sort(kind) },
+            through,
+            to: end,
+            sort,
             words: kind.clone(),
-            time_ms: time.as_millisecond(),
+            time_ms: milliseconds(cluster, record.time_nanos),
         })
+    }
+
+    /// Packets that a machine sent and none received: the one they were for is off.
+    fn give_up(
+        &mut self,
+        cluster: &Cluster,
+        places: &mut Option<Places>,
+        packets: &mut Vec<PacketRow>,
+    ) {
+        let now = cluster.now();
+        let late = |leg: &Leg| now.since(Time::from_nanos(leg.time_nanos)) >= PATIENCE;
+        let lost: Vec<u64> =
+            self.under_way.iter().filter(|(_, leg)| late(leg)).map(|(id, _)| *id).collect();
+        for id in lost {
+            let Some(leg) = self.under_way.remove(&id) else { continue };
+            let places = places.get_or_insert_with(|| Places::of(cluster));
+            let (Some(from), Some(to)) = (places.at(leg.begin), places.at(*leg.destination.ip()))
+            else {
+                continue;
+            };
+            packets.push(PacketRow {
+                id,
+                from,
+                through: places.service(leg.original.unwrap_or(leg.destination)),
+                to,
+                sort: PacketSort::Lost,
+                words: leg.kind,
+                time_ms: milliseconds(cluster, leg.time_nanos),
+            });
+        }
     }
 }
 
+fn milliseconds(cluster: &Cluster, time_nanos: u64) -> i64 {
+    cluster.clock().micro_timestamp(Time::from_nanos(time_nanos)).as_millisecond()
+}
+
+/// The busiest lanes.
+fn lanes(packets: &[PacketRow]) -> Vec<LaneRow> {
+    let mut counts: SmallMap<_, (u32, u32)> = SmallMap::default();
+    for packet in packets {
+        let (one, other) = if packet.from <= packet.to {
+            (&packet.from, &packet.to)
+        } else {
+            (&packet.to, &packet.from)
+        };
+        let (all, failed) = counts.entry((one, &packet.through, other)).or_default();
+        *all += 1;
+        *failed += u32::from(packet.sort <= PacketSort::Error);
+    }
+    let row =
+        |((from, through, to), (packets, failed)): ((&Station, &Option<String>, &Station), _)| {
+            LaneRow {
+                from: from.clone(),
+                through: through.clone(),
+                to: to.clone(),
+                packets,
+                failed,
+            }
+        };
+    let mut lanes: Vec<LaneRow> = counts.into_iter().map(row).collect();
+    lanes.order_by_key(|lane| u32::MAX - lane.packets);
+    lanes.truncate(MOST);
+    lanes
+}
+
 fn sort(kind: &str) -> PacketSort {
-    let is_flag = |part: &str| ["SYN", "ACK", "FIN", "RST", "PSH"].contains(&part);
+    if let Some(status) = kind.strip_prefix("HTTP ") {
+        let failed = status.starts_with(['4', '5']);
+        return if failed { PacketSort::Error } else { PacketSort::Data };
+    }
     match kind {
+        "SYN" | "SYN-ACK" | "ACK" | "FIN" => PacketSort::Control,
+        "RST" | "time exceeded" | "admin prohibited" => PacketSort::Refused,
+        kind if kind.ends_with("unreachable") => PacketSort::Refused,
         kind if kind.starts_with("DNS") => PacketSort::Name,
-        kind if kind.split(|it: char| !it.is_ascii_alphabetic()).all(is_flag) => {
-            PacketSort::Control
-        }
         _ => PacketSort::Data,
     }
 }
@@ -120,40 +248,6 @@ fn probe_row(cluster: &Cluster, pod: &str, probe: &str, success: bool) -> Option
     Some(ProbeRow { pod, kind, success })
 }
 
-/// Who has which address.
-struct Places(OrdMap<Ipv4Addr, Station>);
-
-impl Places {
-    fn of(cluster: &Cluster) -> Places {
-        let mut places = OrdMap::new();
-        for pod in cluster.snapshot(KindId::POD).iter() {
-            if let Some(address) = own_address(pod) {
-                places.insert(address, Station::Pod(pod.uid().to_string()));
-            }
-        }
-        for node in cluster.snapshot(KindId::NODE).iter() {
-            let cells = cells_by_name(node, cluster);
-            let address = cells.get("Internal-IP").and_then(|address| address.parse().ok());
-            if let Some(address) = address {
-                places.insert(address, Station::Node(node.name().to_string()));
-            }
-        }
-        Places(places)
-    }
-
-    fn at(&self, address: Ipv4Addr) -> Option<Station> {
-        self.0.get(&address).cloned()
-    }
-}
-
-/// The address that only this pod has.
-fn own_address(object: &Object) -> Option<Ipv4Addr> {
-    let pod = object.get::<Pod>()?;
-    let shared = pod.spec.as_ref().is_some_and(|spec| spec.host_network == Some(true));
-    let address = pod.status.as_ref()?.pod_ip.as_ref()?;
-    if shared { None } else { address.parse().ok() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,12 +257,38 @@ mod tests {
         for (kind, want) in [
             ("SYN", PacketSort::Control),
             ("SYN-ACK", PacketSort::Control),
-            ("FIN,ACK", PacketSort::Control),
+            ("FIN", PacketSort::Control),
+            ("RST", PacketSort::Refused),
+            ("port unreachable", PacketSort::Refused),
             ("HTTP GET /cart", PacketSort::Data),
+            ("HTTP 200", PacketSort::Data),
+            ("HTTP 503", PacketSort::Error),
             ("DNS A example.com.", PacketSort::Name),
             ("UDP", PacketSort::Data),
         ] {
             assert_eq!(sort(kind), want, "{kind}");
         }
+    }
+
+    #[test]
+    fn a_lane_counts_both_directions_and_the_busiest_comes_first() {
+        let packet = |from: &str, to: &str, sort| PacketRow {
+            id: 1,
+            from: Station::Pod(from.into()),
+            through: Some("web".into()),
+            to: Station::Pod(to.into()),
+            sort,
+            words: String::new(),
+            time_ms: 0,
+        };
+        let packets = [
+            packet("a", "c", PacketSort::Data),
+            packet("a", "b", PacketSort::Data),
+            packet("b", "a", PacketSort::Error),
+        ];
+        let lanes = lanes(&packets);
+        assert_eq!(lanes.len(), 2);
+        assert_eq!((&lanes[0].to, lanes[0].packets), (&Station::Pod("b".into()), 2));
+        assert_eq!(lanes[0].failed, 1);
     }
 }

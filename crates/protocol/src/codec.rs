@@ -66,6 +66,7 @@ mod tests {
             Command::Boot { seed: u64::MAX, nodes: 3 },
             Command::Apply { text: "kind: Pod\n---\n# \"quoted\" 中文\n".into() },
             Command::ScaleObject { object: deployment(), replicas: 10 },
+            Command::StopTraffic { name: "web".into() },
             Command::SetSpeed(0.1),
             Command::Step,
         ];
@@ -105,6 +106,7 @@ mod tests {
                 deltas: vec![Delta::Workload(row), Delta::PodRemoved("2".into())],
                 packets: vec![],
                 packets_left_off: 3,
+                lanes: vec![],
                 probes: vec![ProbeRow { pod: "2".into(), kind: 1, success: true }],
             }),
         ];

@@ -66,6 +66,22 @@ pub enum Command {
         /// The component.
         name: String,
     },
+    /// Sends HTTP requests at a rate until it is stopped; replaces what has that name.
+    Traffic {
+        /// Its name.
+        name: String,
+        /// The pod that sends; none for a machine outside of the cluster.
+        from: Option<ObjectRef>,
+        /// Where the requests go.
+        url: String,
+        /// How many in a second.
+        rate_per_second: u32,
+    },
+    /// Ends a generator of traffic.
+    StopTraffic {
+        /// Its name.
+        name: String,
+    },
     /// Lets virtual time flow at the set speed.
     Play,
     /// Holds virtual time.

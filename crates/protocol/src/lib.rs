@@ -24,6 +24,7 @@ pub use message::{
 };
 pub use rows::{
     ComponentRow, ConditionRow, ConditionStatus, ContainerRow, ContainerState, EndpointRow,
-    EndpointState, EventKind, EventRow, KindRow, NodeRow, ObjectRef, ObjectRow, Owner, PacketRow,
-    PacketSort, PodRow, PodState, ProbeRow, Progress, Resources, ServiceRow, Station, WorkloadRow,
+    EndpointState, EventKind, EventRow, GeneratorRow, KindRow, LaneRow, NodeRow, ObjectRef,
+    ObjectRow, Owner, PacketRow, PacketSort, PodRow, PodState, ProbeRow, Progress, Resources,
+    ServiceRow, Station, WorkloadRow,
 };

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ComponentRow, ConditionRow, EventRow, KindRow, NodeRow, ObjectRef, ObjectRow, PacketRow,
-    PodRow, ProbeRow, ServiceRow, WorkloadRow,
+    ComponentRow, ConditionRow, EventRow, GeneratorRow, KindRow, LaneRow, NodeRow, ObjectRef,
+    ObjectRow, PacketRow, PodRow, ProbeRow, ServiceRow, WorkloadRow,
 };
 
 /// One thing that the worker tells the page.
@@ -63,6 +63,8 @@ pub struct Batch {
     pub packets: Vec<PacketRow>,
     /// How many packets more there were.
     pub packets_left_off: u32,
+    /// Where all the packets went, when some were left off: the busiest lanes.
+    pub lanes: Vec<LaneRow>,
     /// Probes that ran lately: a sample.
     pub probes: Vec<ProbeRow>,
 }
@@ -94,6 +96,10 @@ pub enum Delta {
     ObjectRemoved(String),
     /// A component of the control plane. There are as many for the whole life of a cluster.
     Component(ComponentRow),
+    /// A generator of traffic. Its counts are told a few times in a second.
+    Generator(Box<GeneratorRow>),
+    /// A generator is gone, by its name.
+    GeneratorRemoved(String),
     /// An Event.
     Event(EventRow),
     /// An Event is gone, by its uid.

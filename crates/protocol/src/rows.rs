@@ -358,19 +358,25 @@ pub enum EndpointState {
 }
 
 /// Where a packet begins or ends, as the map shows it.
-#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Station {
     /// A pod, by its uid.
     Pod(String),
     /// A node, by its name.
     Node(String),
+    /// The machine outside of the cluster.
+    Outside,
 }
 
 /// A packet that went from one place to another, or was lost on its way.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
 pub struct PacketRow {
+    /// The packet.
+    pub id: u64,
     /// Where it began.
     pub from: Station,
+    /// The Service that its connection was sent to, by its uid; the same for answers.
+    pub through: Option<String>,
     /// Where it ended, or would have.
     pub to: Station,
     /// What it carries.
@@ -384,14 +390,66 @@ pub struct PacketRow {
 /// What a packet carries.
 #[derive(Serialize, Deserialize, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum PacketSort {
-    /// Whatever it carried, it was dropped or rejected.
+    /// Whatever it carried, it was dropped, or never arrived.
     Lost,
+    /// Whatever it carried, it was rejected, and its sender is told.
+    Rejected,
+    /// It tells the sender of another that nobody takes that: a reset, an ICMP error.
+    Refused,
+    /// An answer that says that something went wrong.
+    Error,
     /// A question to a name server, or its answer.
     Name,
     /// Data of a connection.
     Data,
     /// The beginning, the end and the acknowledgements of a connection.
     Control,
+}
+
+/// How busy the way between two places was, in both directions.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
+pub struct LaneRow {
+    /// One end.
+    pub from: Station,
+    /// The Service between the ends, by its uid.
+    pub through: Option<String>,
+    /// The other end.
+    pub to: Station,
+    /// How many packets.
+    pub packets: u32,
+    /// How many of them were lost, refused, or errors.
+    pub failed: u32,
+}
+
+/// A generator of traffic and what came of its requests.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
+pub struct GeneratorRow {
+    /// Its name.
+    pub name: String,
+    /// The pod that sends; none for the machine outside of the cluster.
+    pub from: Option<ObjectRef>,
+    /// Where the requests go.
+    pub url: String,
+    /// How many there are to be in a second.
+    pub rate_per_second: u32,
+    /// How many were answered in a second lately, in tenths.
+    pub answered_tenths: u32,
+    /// How long an answer took lately, on average, in microseconds.
+    pub latency_micros: u64,
+    /// Whether it runs: it ends with the container that it runs in.
+    pub running: bool,
+    /// Requests begun.
+    pub sent: u64,
+    /// Answers by the first digit of their status, from 1 to 5.
+    pub answers: [u64; 5],
+    /// Connections that nobody took.
+    pub refused: u64,
+    /// Requests without an answer in time.
+    pub timed_out: u64,
+    /// Connections that ended before the answer.
+    pub reset: u64,
+    /// Requests to a name without an address.
+    pub unresolved: u64,
 }
 
 /// A probe that ran.

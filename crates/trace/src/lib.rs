@@ -84,6 +84,9 @@ pub enum What {
         source: SocketAddrV4,
         /// Where it goes to, at the end of this way.
         destination: SocketAddrV4,
+        /// What its connection was sent to, where connection tracking has rewritten that: a
+        /// Service's address, or a node port. The same for answers.
+        original: Option<SocketAddrV4>,
         /// What it is: `SYN`, `HTTP GET /cart`, `HTTP 200`, `DNS A example.com.`, `RST` …
         kind: String,
         /// How the way ended: `Delivered`, `Forwarded` over the cable, `Dropped` or `Rejected`.
@@ -205,9 +208,18 @@ impl Trace {
         self.records.iter()
     }
 
+    /// The id of the newest record.
+    #[must_use]
+    pub fn last_id(&self) -> u64 {
+        self.next_id - 1
+    }
+
     /// The records with an id greater than `id`, oldest first.
     pub fn since(&self, id: u64) -> impl Iterator<Item = &Record> {
-        self.records.iter().filter(move |record| record.id > id)
+        // Ids have no gaps.
+        let first = self.records.front().map_or(0, |record| record.id);
+        let known = (id + 1).saturating_sub(first);
+        self.records.iter().skip(usize::try_from(known).unwrap_or(usize::MAX))
     }
 }
 

@@ -1,7 +1,10 @@
 //! What a worker does with a cluster: takes requests, paces virtual time by the wall clock, and
 //! gathers messages for the page. It has no JavaScript in it, so that it is tested natively.
 
-use cluster::{Cluster, Command as ClusterCommand, KUBERNETES_VERSION, Options, Outcome, Session};
+use cluster::{
+    Cluster, Command as ClusterCommand, KUBERNETES_VERSION, Options, Outcome, Session,
+    TrafficSource,
+};
 use kubectl::{DocumentResult, Done, Mark, Refusal};
 use projection::Projection;
 use protocol::{
@@ -15,6 +18,8 @@ use sim::{Duration, Time};
 const EVENTS_PER_LOOK: u64 = 64;
 /// While time flows, the page gets the clock at least this often, in milliseconds.
 const CLOCK_INTERVAL_MS: f64 = 100.0;
+/// While traffic runs, the page gets its counts this often, in milliseconds.
+const COUNT_INTERVAL_MS: f64 = 200.0;
 /// The longest that a slice is put off while time flows, in milliseconds.
 const LONGEST_PAUSE_MS: f64 = 250.0;
 
@@ -49,6 +54,7 @@ struct Shown {
     sequence: u64,
     reset: bool,
     sent_ms: f64,
+    counted_ms: f64,
     sent_state: Option<(bool, bool, bool)>,
     selected: Option<ObjectRef>,
     detail: Option<Detail>,
@@ -116,6 +122,7 @@ impl Host {
             sequence: 0,
             reset: true,
             sent_ms: f64::MIN,
+            counted_ms: f64::MIN,
             sent_state: None,
             selected: None,
             detail: None,
@@ -350,12 +357,17 @@ impl Shown {
     /// Gathers what the page does not know yet.
     fn gather(&mut self, now_ms: f64, messages: &mut Vec<Message>) {
         let reset = std::mem::take(&mut self.reset);
-        let deltas = if reset {
+        let mut deltas = if reset {
             self.projection.reset(&mut self.cluster)
         } else {
             self.projection.changes(&mut self.cluster)
         };
-        let traffic = self.projection.traffic(&self.cluster);
+        let held = self.mode == Mode::Paused || self.cluster.traffic().next().is_none();
+        if reset || held || now_ms - self.counted_ms >= COUNT_INTERVAL_MS {
+            self.counted_ms = now_ms;
+            deltas.extend(self.projection.generators(&self.cluster));
+        }
+        let traffic = self.projection.traffic(&self.cluster, self.mode == Mode::Paused);
         let flows = !traffic.packets.is_empty() || !traffic.probes.is_empty();
         let running = self.mode != Mode::Paused;
         let quiet = self.cluster.moving().is_none();
@@ -378,6 +390,7 @@ impl Shown {
                 deltas,
                 packets: traffic.packets,
                 packets_left_off: traffic.left_off,
+                lanes: traffic.lanes,
                 probes: traffic.probes,
             }));
         }
@@ -421,6 +434,13 @@ fn cluster_command(command: &Command) -> Option<ClusterCommand> {
         Command::RecoverNode { name } => ClusterCommand::RecoverNode { name },
         Command::StopComponent { name } => ClusterCommand::StopComponent { name },
         Command::StartComponent { name } => ClusterCommand::StartComponent { name },
+        Command::Traffic { name, from, url, rate_per_second } => {
+            let pod =
+                |pod: ObjectRef| TrafficSource::Pod { namespace: pod.namespace, name: pod.name };
+            let from = from.map_or(TrafficSource::Outside, pod);
+            ClusterCommand::Traffic { name, from, url, rate_per_second }
+        }
+        Command::StopTraffic { name } => ClusterCommand::StopTraffic { name },
         _ => return None,
     })
 }

@@ -1,4 +1,5 @@
-//! Where Services are: a row of hubs below the nodes. A function of the width and the Services.
+//! Where Services are: a row of hubs below the nodes, with the machine outside at its end when
+//! that has anything to do. A function of the width and the Services.
 
 use std::rc::Rc;
 
@@ -23,27 +24,29 @@ pub struct Hubs {
     /// The band's upper left corner.
     pub corner: Point,
     services: Vec<Rc<str>>,
+    outside: bool,
     columns: usize,
     width: f64,
 }
 
 impl Hubs {
     /// The hubs of these Services, in their order.
-    pub fn of(viewport: Viewport, mut services: Vec<Rc<str>>) -> Hubs {
-        if services.is_empty() {
+    pub fn of(viewport: Viewport, mut services: Vec<Rc<str>>, outside: bool) -> Hubs {
+        if services.is_empty() && !outside {
             return Hubs::default();
         }
         let margin = if viewport.width < 480.0 { 12.0 } else { 16.0 };
         let inner = (viewport.width - 2.0 * margin).max(LEAST_WIDTH);
         let columns = (((inner + GAP) / (LEAST_WIDTH + GAP)) as usize).max(1);
-        let shown = services.len().min(columns * MOST_ROWS);
-        let hidden = services.len() - shown;
-        services.truncate(shown);
+        let wanted = services.len() + usize::from(outside);
+        let shown = wanted.min(columns * MOST_ROWS);
+        let hidden = wanted - shown;
+        services.truncate(shown - usize::from(outside));
         let width = ((inner + GAP) / columns.min(shown) as f64 - GAP).min(MOST_WIDTH);
         let rows = shown.div_ceil(columns) as f64;
         let height = HEAD + rows * (HEIGHT + GAP) + 4.0;
         let corner = Point { x: margin, y: 0.0 };
-        Hubs { height, hidden, corner, services, columns, width }
+        Hubs { height, hidden, corner, services, outside, columns, width }
     }
 
     /// Puts the band at a height.
@@ -64,6 +67,11 @@ impl Hubs {
     /// Each Service and its hub.
     pub fn iter(&self) -> impl Iterator<Item = (&Rc<str>, Rect)> {
         self.services.iter().enumerate().map(|(index, uid)| (uid, self.rect(index)))
+    }
+
+    /// The machine outside.
+    pub fn outside(&self) -> Option<Rect> {
+        self.outside.then(|| self.rect(self.services.len()))
     }
 
     /// A Service's hub.
@@ -88,11 +96,13 @@ mod tests {
     #[test]
     fn hubs_stay_inside_the_view_and_apart_and_are_found_again() {
         for width in [336.0, 360.0, 600.0, 1280.0] {
-            for count in [1, 2, 5, 14, 100] {
-                let mut hubs = Hubs::of(Viewport { width, height: 700.0 }, uids(count));
+            for (count, outside) in [(1, false), (2, true), (5, false), (14, true), (100, true)] {
+                let mut hubs = Hubs::of(Viewport { width, height: 700.0 }, uids(count), outside);
                 hubs.place(500.0);
                 let rects: Vec<_> = hubs.iter().collect();
                 assert_eq!(rects.len() + hubs.hidden, count);
+                let outside = hubs.outside();
+                assert!(outside.is_none_or(|own| rects.iter().all(|(_, it)| !it.intersects(&own))));
                 for (index, (uid, rect)) in rects.iter().enumerate() {
                     assert!(rect.x >= 0.0 && rect.right() <= width, "{width} {count}");
                     assert!(rect.y > 500.0 - 8.0 && rect.bottom() <= 500.0 + hubs.height);
@@ -107,6 +117,6 @@ mod tests {
 
     #[test]
     fn without_services_there_is_no_band() {
-        assert_eq!(Hubs::of(Viewport { width: 600.0, height: 700.0 }, vec![]).height, 0.0);
+        assert_eq!(Hubs::of(Viewport { width: 600.0, height: 700.0 }, vec![], false).height, 0.0);
     }
 }

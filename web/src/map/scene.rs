@@ -4,17 +4,15 @@
 
 use std::rc::Rc;
 
-use protocol::{
-    EndpointState, NodeRow, PacketRow, PodRow, PodState, ProbeRow, ServiceRow, Station,
-};
+use protocol::{EndpointState, NodeRow, PodRow, PodState, ServiceRow, Station};
 
-use super::flights::{Flights, Lane};
+use super::flights::{Flights, Lane, Route};
 use super::geometry::{Point, Rect};
 use super::hubs::Hubs;
 use super::layout::{Layout, Viewport, natural_key};
 use super::slots::{Place, Slots};
 use crate::format::within;
-use crate::model::{Rows, Sorted, ordered};
+use crate::model::{Rows, Sorted, Waiting, ordered};
 
 /// How much may move.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -166,6 +164,7 @@ pub struct Scene {
     services: Rows<ServiceRow>,
     hubs: Hubs,
     flights: Flights,
+    outside: bool,
 }
 
 impl Scene {
@@ -184,6 +183,7 @@ impl Scene {
             services: Sorted::default(),
             hubs: Hubs::default(),
             flights: Flights::default(),
+            outside: false,
         }
     }
 
@@ -213,27 +213,38 @@ impl Scene {
     }
 
     /// Sets packets and probes going; those whose ends are not on the map are left away.
-    pub fn launch(
-        &mut self,
-        (packets, probes): (Vec<PacketRow>, Vec<ProbeRow>),
-        now_ms: f64,
-        motion: Motion,
-    ) {
+    pub fn launch(&mut self, waiting: Waiting, now_ms: f64, motion: Motion) {
         if motion != Motion::None {
-            self.flights.launch(packets, probes, now_ms, motion == Motion::Full);
+            self.flights.launch(waiting, now_ms, motion == Motion::Full);
         }
     }
 
+    /// Whether the machine outside of the cluster is on the map.
+    pub fn set_outside(&mut self, outside: bool) {
+        self.outside = outside;
+    }
+
     /// Where a station is.
-    pub fn point_of(&self, station: &Station) -> Option<Point> {
+    fn station(&self, station: &Station) -> Option<Rect> {
         match station {
             Station::Pod(uid) => self.rect_of(&Target::Pod(Rc::from(uid.as_str()))),
             Station::Node(name) => self
                 .layout
                 .panel(name)
                 .map(|panel| Rect::new(panel.head.x, panel.head.y, 10.0, 40.0)),
+            Station::Outside => self.hubs.outside(),
         }
-        .map(|rect| rect.center())
+    }
+
+    /// The lanes of a route, one after another; none if an end is not on the map.
+    pub fn lanes_of(&self, route: &Route) -> Vec<Lane> {
+        let (Some(from), Some(to)) = (self.station(&route.from), self.station(&route.to)) else {
+            return Vec::new();
+        };
+        match route.through.as_deref().and_then(|uid| self.hubs.rect_of(uid)) {
+            Some(hub) => vec![Lane::between(&from, &hub), Lane::between(&hub, &to)],
+            None => vec![Lane { from: from.center(), to: to.center() }],
+        }
     }
 
     /// The lanes from a Service to the pods behind it.
@@ -449,7 +460,7 @@ impl Scene {
         };
         let names = ordered(self.services.iter().map(names).collect(), |(_, name)| name.clone());
         let uids = names.into_iter().map(|(uid, _)| uid).collect();
-        let mut hubs = Hubs::of(viewport, uids);
+        let mut hubs = Hubs::of(viewport, uids, self.outside);
         let left = Viewport { height: viewport.height - hubs.height, ..viewport };
         let layout = Layout::choose(left, &self.names, current, longest, fullest, self.zoom);
         hubs.place(layout.height);

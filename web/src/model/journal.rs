@@ -36,7 +36,9 @@ impl Journal {
             Command::Apply { .. }
             | Command::Delete { .. }
             | Command::DeleteObject { .. }
-            | Command::ScaleObject { .. } => {
+            | Command::ScaleObject { .. }
+            | Command::Traffic { .. }
+            | Command::StopTraffic { .. } => {
                 self.waiting.push((id, origin));
                 self.keep(id, &command);
             }

@@ -4,6 +4,7 @@
 //! when that table changed: its properties compare by pointer.
 
 mod journal;
+mod requests;
 mod sorted;
 mod table;
 #[cfg(test)]
@@ -13,14 +14,15 @@ mod traffic;
 use std::rc::Rc;
 
 use protocol::{
-    Batch, Booted, ComponentRow, Delta, EventRow, KindRow, NodeRow, ObjectRef, ObjectRow, PodRow,
-    PodState, ServiceRow, WorkloadRow,
+    Batch, Booted, ComponentRow, Delta, EventRow, GeneratorRow, KindRow, NodeRow, ObjectRef,
+    ObjectRow, PodRow, PodState, ServiceRow, WorkloadRow,
 };
 
 pub use journal::{Journal, Origin};
+pub use requests::{Address, RequestTarget, generators_of, ports_of, senders, targets};
 pub use sorted::{Sorted, ordered};
 pub use table::{Column, Entry, Filter, Tab, columns, entries, namespaces, tabs};
-pub use traffic::Traffic;
+pub use traffic::{Traffic, Waiting};
 
 /// Rows of one sort by their id.
 pub type Rows<T> = Sorted<Rc<T>>;
@@ -115,6 +117,8 @@ pub struct Tables {
     pub objects: Table<ObjectRow>,
     /// Components of the control plane by name.
     pub components: Table<ComponentRow>,
+    /// Generators of traffic by name.
+    pub generators: Table<GeneratorRow>,
     /// Events by uid.
     pub events: Table<EventRow>,
 }
@@ -149,7 +153,7 @@ impl World {
             quiet: batch.quiet,
             events_handled: batch.events_handled,
         };
-        self.traffic.add(batch.packets, batch.probes);
+        self.traffic.add(batch.packets, batch.lanes, batch.probes);
         for delta in batch.deltas {
             self.tables.take(delta);
         }
@@ -180,6 +184,8 @@ impl Tables {
             Delta::Object(row) => self.objects.put(&row.uid.clone(), row),
             Delta::ObjectRemoved(uid) => self.objects.remove(&uid),
             Delta::Component(row) => self.components.put(&row.name.clone(), row),
+            Delta::Generator(row) => self.generators.put(&row.name.clone(), *row),
+            Delta::GeneratorRemoved(name) => self.generators.remove(&name),
             Delta::Event(row) => self.events.put(&row.uid.clone(), row),
             Delta::EventRemoved(uid) => self.events.remove(&uid),
         }

@@ -82,6 +82,7 @@ pub fn batch(sequence: u64, deltas: Vec<Delta>) -> Batch {
         deltas,
         packets: vec![],
         packets_left_off: 0,
+        lanes: vec![],
         probes: vec![],
     }
 }

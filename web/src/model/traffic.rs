@@ -3,16 +3,20 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use protocol::{PacketRow, ProbeRow};
+use protocol::{LaneRow, PacketRow, ProbeRow};
 
 /// How much waits at most: what a hidden tab does not draw is not made up for.
 const MOST: usize = 64;
 
-/// Packets and probes.
+/// Packets, probes, and how busy lanes were.
 #[derive(Default, Debug)]
-struct Waiting {
-    packets: Vec<PacketRow>,
-    probes: Vec<ProbeRow>,
+pub struct Waiting {
+    /// Packets.
+    pub packets: Vec<PacketRow>,
+    /// Where packets went that are not among these.
+    pub lanes: Vec<LaneRow>,
+    /// Probes.
+    pub probes: Vec<ProbeRow>,
 }
 
 /// A queue that its two ends share. All copies are one.
@@ -27,18 +31,19 @@ impl PartialEq for Traffic {
 
 impl Traffic {
     /// Puts more at the end, as far as there is room.
-    pub fn add(&self, packets: Vec<PacketRow>, probes: Vec<ProbeRow>) {
+    pub fn add(&self, packets: Vec<PacketRow>, lanes: Vec<LaneRow>, probes: Vec<ProbeRow>) {
         let mut waiting = self.0.borrow_mut();
         waiting.packets.extend(packets);
         waiting.packets.truncate(MOST);
+        waiting.lanes.extend(lanes);
+        waiting.lanes.truncate(MOST);
         waiting.probes.extend(probes);
         waiting.probes.truncate(MOST);
     }
 
     /// Takes everything.
-    pub fn take(&self) -> (Vec<PacketRow>, Vec<ProbeRow>) {
-        let waiting = std::mem::take(&mut *self.0.borrow_mut());
-        (waiting.packets, waiting.probes)
+    pub fn take(&self) -> Waiting {
+        std::mem::take(&mut *self.0.borrow_mut())
     }
 }
 
@@ -52,8 +57,8 @@ mod tests {
         let copy = ours.clone();
         assert!(ours == copy && ours != theirs);
         let probe = ProbeRow { pod: "a".into(), kind: 1, success: true };
-        ours.add(vec![], vec![probe; 100]);
-        assert_eq!(copy.take().1.len(), MOST);
-        assert_eq!(ours.take(), (vec![], vec![]));
+        ours.add(vec![], vec![], vec![probe; 100]);
+        assert_eq!(copy.take().probes.len(), MOST);
+        assert!(ours.take().probes.is_empty());
     }
 }

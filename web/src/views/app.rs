@@ -19,7 +19,7 @@ use super::parts::{Icon, say};
 use super::plane::control_plane;
 use super::top_bar::{TopBar, transport};
 use super::welcome::{Progress, boot_screen, welcome};
-use super::{Intent, Sheet};
+use super::{Board, Intent, Sheet};
 use crate::browser;
 use crate::files;
 use crate::model::{Counts, Journal, Origin, World, is_of_the_system};
@@ -71,6 +71,7 @@ pub struct App {
     language: Language,
     theme: u32,
     sheet: Option<Sheet>,
+    board: Board,
     dragged: bool,
     system: bool,
     speed: f64,
@@ -107,6 +108,7 @@ impl Component for App {
             language,
             theme: 0,
             sheet: None,
+            board: Board::default(),
             dragged: false,
             system: browser::recall("system").as_deref() == Some("shown"),
             speed: 1.0,
@@ -191,7 +193,7 @@ impl Component for App {
                 <section class="panel dock" aria-label={strings.objects}>
                     <Dock tables={self.world.tables.clone()} now_ms={self.second()}
                         selected={self.selected.clone()} language={self.language}
-                        send={send.clone()} />
+                        board={self.board} send={send.clone()} />
                 </section>
                 { self.sheet_bar(strings, send) }
                 if self.dragged {
@@ -274,6 +276,7 @@ impl App {
         let nodes = self.world.tables.nodes.len();
         let values = [("nodes", nodes), ("ready", counts.ready), ("pods", counts.total)];
         let mut pods = self.world.tables.pods.values();
+        let outside = self.world.tables.generators.values().any(|row| row.from.is_none());
         let empty = pods.all(|pod| is_of_the_system(pod));
         html! {
             <main class="center" aria-label={strings.map_label}>
@@ -281,7 +284,7 @@ impl App {
                 <ClusterMap nodes={self.world.tables.nodes.clone()}
                     pods={self.world.tables.pods.clone()} now_ms={self.world.pace.now_ms}
                     services={self.world.tables.services.clone()}
-                    traffic={self.world.traffic.clone()} system={self.system}
+                    traffic={self.world.traffic.clone()} system={self.system} {outside}
                     speed={self.speed.max(self.world.pace.speed_achieved)}
                     selected={self.selected.clone()} theme={self.theme} language={self.language}
                     send={send.clone()} />
@@ -461,6 +464,7 @@ impl App {
             Intent::Sheet(sheet) => {
                 self.sheet = if self.sheet == Some(sheet) { None } else { Some(sheet) };
             }
+            Intent::Board(board) => self.board = board,
             Intent::Dismiss => self.notice = None,
             Intent::Restart => {
                 (self.notice, self.traps) = (None, 0);

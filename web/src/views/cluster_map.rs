@@ -5,7 +5,7 @@
 use std::rc::Rc;
 
 use gloo::render::{AnimationFrame, request_animation_frame};
-use protocol::{NodeRow, ObjectRef, PodRow, ServiceRow};
+use protocol::{NodeRow, ObjectRef, PacketSort, PodRow, ServiceRow};
 use wasm_bindgen::prelude::Closure;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{CanvasRenderingContext2d, HtmlCanvasElement, HtmlElement, ResizeObserver};
@@ -34,6 +34,8 @@ pub struct MapProps {
     pub services: Table<ServiceRow>,
     /// Packets and probes to draw.
     pub traffic: Traffic,
+    /// Whether anything is sent from outside of the cluster.
+    pub outside: bool,
     /// Whether the system's pods are shown.
     pub system: bool,
     /// The virtual clock.
@@ -84,6 +86,9 @@ pub struct ClusterMap {
     has_focus: bool,
     /// How many packets and probes there were to show since the page was loaded.
     told: (usize, usize),
+    /// How many of the packets failed, and how many went through a Service.
+    failed: usize,
+    through: usize,
     observer: Option<(ResizeObserver, Closure<dyn FnMut()>)>,
 }
 
@@ -105,6 +110,8 @@ impl Component for ClusterMap {
             focused: None,
             has_focus: false,
             told: (0, 0),
+            failed: 0,
+            through: 0,
             observer: None,
         };
         map.sync(context.props());
@@ -116,6 +123,7 @@ impl Component for ClusterMap {
         let rows = new.nodes != old.nodes
             || new.pods != old.pods
             || new.services != old.services
+            || new.outside != old.outside
             || new.system != old.system;
         if rows {
             self.sync(new);
@@ -206,6 +214,8 @@ impl Component for ClusterMap {
                 data-pods={counts.total.to_string()} data-ready={counts.ready.to_string()}
                 data-unscheduled={counts.unscheduled.to_string()}
                 data-packets={self.told.0.to_string()} data-probes={self.told.1.to_string()}
+                data-failed-packets={self.failed.to_string()}
+                data-through-services={self.through.to_string()}
                 data-services={context.props().services.len().to_string()}>
                 { for self.canvases.iter().map(|canvas| html! {
                     <canvas ref={canvas} aria-hidden="true" />
@@ -341,12 +351,16 @@ impl ClusterMap {
 
     /// Sets going what has happened; says whether anything has.
     fn take_traffic(&mut self, props: &MapProps) -> bool {
-        let (packets, probes) = props.traffic.take();
+        let waiting = props.traffic.take();
+        let (packets, probes) = (&waiting.packets, &waiting.probes);
         self.told.0 += packets.len();
         self.told.1 += probes.len();
+        let failed = packets.iter().filter(|packet| packet.sort <= PacketSort::Error);
+        self.failed += failed.count();
+        self.through += packets.iter().filter(|packet| packet.through.is_some()).count();
         let flows = !packets.is_empty() || !probes.is_empty();
         if flows {
-            self.scene.launch((packets, probes), browser::wall_ms(), motion(props));
+            self.scene.launch(waiting, browser::wall_ms(), motion(props));
         }
         flows
     }
@@ -362,6 +376,7 @@ impl ClusterMap {
             }
             &own
         };
+        self.scene.set_outside(props.outside);
         self.scene.sync(&props.nodes, pods, &props.services, now_ms, motion);
         if let Some((target, _)) = &self.hovered
             && self.scene.rect_of(target).is_none()

@@ -8,7 +8,8 @@ use web_sys::{HtmlElement, HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
 use super::parts::{Icon, icon_button, node_glyph, say, state_glyph, when};
-use super::{Intent, Sheet};
+use super::requests::TrafficBoard;
+use super::{Board, Intent, Sheet};
 use crate::browser;
 use crate::model::{Column, Entry, Filter, Tab, Tables, columns, entries, namespaces, tabs};
 use crate::strings::{Language, Strings};
@@ -22,6 +23,8 @@ pub struct DockProps {
     pub now_ms: i64,
     /// What the inspector shows.
     pub selected: Option<ObjectRef>,
+    /// Which part is shown.
+    pub board: Board,
     /// Language in force.
     pub language: Language,
     /// Where intents go.
@@ -39,8 +42,11 @@ pub fn Dock(props: &DockProps) -> Html {
         |(tables, tab, filter)| entries(tables, tab, filter),
     );
     let choose = {
-        let tab = tab.clone();
-        Callback::from(move |chosen: Tab| tab.set(chosen))
+        let (tab, send) = (tab.clone(), props.send.clone());
+        Callback::from(move |chosen: Tab| {
+            tab.set(chosen);
+            send.emit(Intent::Board(Board::Objects));
+        })
     };
     let refine = {
         let filter = filter.clone();
@@ -50,19 +56,33 @@ pub fn Dock(props: &DockProps) -> Html {
         <>
             <header class="panel-head dock-head">
                 <h2 class="heard">{ strings.objects }</h2>
-                { kinds(&props.tables, &tab, &choose, strings) }
-                { filters(&props.tables, &filter, &refine, strings) }
+                { kinds(props, &tab, &choose, strings) }
+                if props.board == Board::Objects {
+                    { filters(&props.tables, &filter, &refine, strings) }
+                }
                 { icon_button(Icon::Close, strings.close, "", "sheet-close",
                     say(&props.send, Intent::Sheet(Sheet::Dock))) }
             </header>
-            <Rows columns={columns(&props.tables, &tab)} {rows} now_ms={props.now_ms}
-                title={tab.title()} id={tab.id()} selected={props.selected.clone()} {strings}
-                send={props.send.clone()} />
+            if props.board == Board::Objects {
+                <Rows columns={columns(&props.tables, &tab)} {rows} now_ms={props.now_ms}
+                    title={tab.title()} id={tab.id()} selected={props.selected.clone()} {strings}
+                    send={props.send.clone()} />
+            } else {
+                <TrafficBoard tables={props.tables.clone()} selected={props.selected.clone()}
+                    language={props.language} send={props.send.clone()} />
+            }
         </>
     }
 }
 
-fn kinds(tables: &Tables, shown: &Tab, choose: &Callback<Tab>, strings: &'static Strings) -> Html {
+fn kinds(
+    props: &DockProps,
+    shown: &Tab,
+    choose: &Callback<Tab>,
+    strings: &'static Strings,
+) -> Html {
+    let tables = &props.tables;
+    let lists = props.board == Board::Objects;
     let all = tabs(tables);
     let (own, others) = all.split_at(all.len().min(5));
     let size = |tab: &Tab| match tab {
@@ -74,11 +94,21 @@ fn kinds(tables: &Tables, shown: &Tab, choose: &Callback<Tab>, strings: &'static
         let chosen = tab.clone();
         html! {
             <button type="button" role="tab" key={tab.id()} class="tab"
-                aria-selected={(tab == shown).to_string()}
+                aria-selected={(lists && tab == shown).to_string()}
                 data-testid={format!("tab-{}", tab.id())}
                 onclick={choose.reform(move |_: MouseEvent| chosen.clone())}>
                 { tab.title() }
                 if let Some(size) = size(tab) { <span class="count">{ size }</span> }
+            </button>
+        }
+    };
+    let board = |board: Board, title: &'static str, id: &'static str, size: usize| {
+        html! {
+            <button type="button" role="tab" key={id} class="tab"
+                aria-selected={(props.board == board).to_string()}
+                data-testid={format!("tab-{id}")} onclick={say(&props.send, Intent::Board(board))}>
+                { title }
+                if size > 0 { <span class="count">{ size }</span> }
             </button>
         }
     };
@@ -93,11 +123,12 @@ fn kinds(tables: &Tables, shown: &Tab, choose: &Callback<Tab>, strings: &'static
             }
         })
     };
-    let own_is_chosen = own.contains(shown);
+    let own_is_chosen = !lists || own.contains(shown);
     html! {
         <div class="tabs">
             <div class="tab-list" role="tablist" aria-label={strings.objects}>
                 { for own.iter().map(button) }
+                { board(Board::Traffic, strings.traffic, "traffic", tables.generators.len()) }
             </div>
             if !others.is_empty() {
                 <select class={classes!("tab", "more-kinds", (!own_is_chosen).then_some("chosen"))}
@@ -106,7 +137,7 @@ fn kinds(tables: &Tables, shown: &Tab, choose: &Callback<Tab>, strings: &'static
                         { strings.more_kinds }
                     </option>
                     { for others.iter().map(|tab| html! {
-                        <option value={tab.id()} selected={tab == shown}>
+                        <option value={tab.id()} selected={lists && tab == shown}>
                             { tab.title() }
                         </option>
                     }) }

@@ -10,7 +10,7 @@ use yew::prelude::*;
 use super::legend::legend;
 use super::menus::fault;
 use super::parts::{Icon, icon_button, say, state_glyph};
-use super::requests::{Requests, sender};
+use super::requests::Requests;
 use super::summary::summary;
 use super::{Intent, Sheet};
 use crate::format;
@@ -276,8 +276,7 @@ fn verbs(
             }
             if let Some((_, service)) = tables.service(object) {
                 <Requests key={service.uid.clone()} service={Rc::clone(service)}
-                    running={tables.pod(&sender(service)).is_some()} {strings}
-                    send={send.clone()} />
+                    tables={tables.clone()} {strings} send={send.clone()} />
             }
             if let Some(node) = node {
                 <button type="button" class="button" onclick={say(send, fault(node))}

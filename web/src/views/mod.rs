@@ -72,10 +72,22 @@ pub enum Intent {
     System,
     /// Open a sheet, or close it if it is open (narrow screens).
     Sheet(Sheet),
+    /// Show a part of the dock.
+    Board(Board),
     /// Close the notice.
     Dismiss,
     /// A new worker after a trap.
     Restart,
+}
+
+/// Parts of the dock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Board {
+    /// The lists of objects.
+    #[default]
+    Objects,
+    /// Requests that are sent to Services.
+    Traffic,
 }
 
 /// Panels that are sheets on a narrow screen.

@@ -1,67 +1,265 @@
-//! Requests to a Service, from a pod that sends them at a steady rate.
+//! Requests to Services: the board of everything that sends them, and a button for one Service.
 
-use protocol::{Command, ObjectRef, ServiceRow};
+use std::rc::Rc;
+
+use protocol::{Command, GeneratorRow, ObjectRef, PodRow, ServiceRow};
 use wasm_bindgen::JsCast;
-use web_sys::HtmlSelectElement;
+use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
-use super::Intent;
-use super::parts::{say, when};
-use crate::strings::Strings;
+use super::parts::{Icon, say, when};
+use super::{Board, Intent};
+use crate::format;
+use crate::model::{Address, RequestTarget, Tables, generators_of, ports_of, senders, targets};
+use crate::strings::{Language, Strings};
 
-/// Requests in a second.
-const RATES: [u32; 4] = [1, 5, 20, 100];
+/// Requests in a second: the stops of the slider.
+const RATES: [u32; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
+/// Those that the button for one Service offers.
+const FEW_RATES: [u32; 4] = [1, 5, 20, 100];
 
-/// The pod that sends requests to a Service.
-pub fn sender(service: &ServiceRow) -> ObjectRef {
-    ObjectRef {
-        api_version: "v1".into(),
-        kind: "Pod".into(),
-        namespace: service.namespace.clone(),
-        name: format!("traffic-{}", service.name),
+/// What the person has chosen; what is none follows from the rest.
+#[derive(Clone, PartialEq, Default)]
+struct Form {
+    target: Option<String>,
+    address: Option<Address>,
+    path: String,
+    /// A pod's uid, or an empty text for outside.
+    sender: Option<String>,
+    rate: Option<usize>,
+}
+
+/// One choice of the person.
+#[derive(Clone)]
+enum Choice {
+    Target(String),
+    Sender(String),
+    Address(Address),
+    Path(String),
+    Rate(usize),
+}
+
+impl Reducible for Form {
+    type Action = Choice;
+
+    fn reduce(self: Rc<Self>, choice: Choice) -> Rc<Form> {
+        let mut form = (*self).clone();
+        match choice {
+            // Who asks, and under which address, depends on whom.
+            Choice::Target(id) => {
+                (form.target, form.address, form.sender) = (Some(id), None, None);
+            }
+            Choice::Sender(uid) => (form.sender, form.address) = (Some(uid), None),
+            Choice::Address(address) => form.address = Some(address),
+            Choice::Path(path) => form.path = path,
+            Choice::Rate(index) => form.rate = Some(index.min(RATES.len() - 1)),
+        }
+        form.into()
     }
 }
 
-/// The first of a Service's ports; none if it has none.
-fn port(service: &ServiceRow) -> Option<&str> {
-    let digits = service.ports.split(|it: char| !it.is_ascii_digit()).next();
-    digits.filter(|digits| !digits.is_empty())
+/// Properties of [`TrafficBoard`].
+#[derive(Properties, PartialEq)]
+pub struct TrafficBoardProps {
+    /// The rows.
+    pub tables: Tables,
+    /// What the inspector shows.
+    pub selected: Option<ObjectRef>,
+    /// Language in force.
+    pub language: Language,
+    /// Where intents go.
+    pub send: Callback<Intent>,
 }
 
-/// The manifest of the sender.
-fn manifest(service: &ServiceRow, rate: u32) -> Option<String> {
-    let ServiceRow { namespace, name, .. } = service;
-    let (sender, port) = (sender(service).name, port(service)?);
-    let pause = match 1000 / rate.max(1) {
-        1000 => "1".to_owned(),
-        milliseconds => format!("0.{milliseconds:03}"),
+/// Everything that sends requests, and a form for more.
+#[component]
+pub fn TrafficBoard(props: &TrafficBoardProps) -> Html {
+    let strings = props.language.strings();
+    let form = use_reducer(Form::default);
+    let choose = {
+        let form = form.clone();
+        Callback::from(move |choice| form.dispatch(choice))
     };
-    Some(format!(
-        "apiVersion: v1
-kind: Pod
-metadata:
-  name: \"{sender}\"
-  namespace: \"{namespace}\"
-spec:
-  terminationGracePeriodSeconds: 1
-  containers:
-  - name: busybox
-    image: busybox:1.36
-    command:
-    - sh
-    - -c
-    - while true; do wget -q -T 2 -O /dev/null http://{name}:{port}; sleep {pause}; done
-"
-    ))
+    let targets = targets(&props.tables);
+    let selected = props.selected.as_ref().and_then(|object| props.tables.service(object));
+    let fits = |target: &&RequestTarget| match (&form.target, &selected) {
+        (Some(id), _) => target.id() == *id,
+        (None, Some((_, service))) => target.service.uid == service.uid,
+        (None, None) => false,
+    };
+    // Unless one is chosen: the newest that has pods, which is none of the cluster's own.
+    let rank = |target: &&RequestTarget| (target.service.ready > 0, target.service.created_ms);
+    let newest = || targets.iter().rev().max_by_key(rank);
+    let target = targets.iter().find(fits).or_else(newest);
+    html! {
+        <div class="board" role="region" tabindex="0" aria-label={strings.traffic}
+            data-testid="traffic">
+            if let Some(target) = target {
+                { request_form(props, (&targets, target), &form, &choose) }
+            }
+            if props.tables.generators.is_empty() {
+                <p class="nothing soft">{ strings.no_traffic }</p>
+            }
+            <ul class="generators">
+                { for props.tables.generators.values().map(|row| {
+                    generator(row, strings, &props.send)
+                }) }
+            </ul>
+        </div>
+    }
+}
+
+/// A select with a label.
+fn select(
+    (label, testid): (&'static str, &'static str),
+    options: Vec<(String, Choice)>,
+    is_chosen: impl Fn(&Choice) -> bool,
+    choose: &Callback<Choice>,
+) -> Html {
+    let choices: Vec<Choice> = options.iter().map(|(_, choice)| choice.clone()).collect();
+    let onchange = when(choose, move |event: Event| {
+        let select: HtmlSelectElement = event.target()?.dyn_into().ok()?;
+        choices.get(usize::try_from(select.selected_index()).ok()?).cloned()
+    });
+    html! {
+        <label class="field">
+            <span class="soft">{ label }</span>
+            <select {onchange} data-testid={testid}>
+                { for options.into_iter().map(|(words, choice)| html! {
+                    <option selected={is_chosen(&choice)}>{ words }</option>
+                }) }
+            </select>
+        </label>
+    }
+}
+
+fn typed(event: &InputEvent) -> Option<String> {
+    let input: HtmlInputElement = event.target()?.dyn_into().ok()?;
+    Some(input.value())
+}
+
+fn request_form(
+    props: &TrafficBoardProps,
+    (targets, target): (&[RequestTarget], &RequestTarget),
+    form: &Form,
+    choose: &Callback<Choice>,
+) -> Html {
+    let (strings, tables) = (props.language.strings(), &props.tables);
+    let pods = senders(tables);
+    let sender: Option<Rc<PodRow>> = match &form.sender {
+        Some(uid) => pods.iter().find(|pod| pod.uid == *uid).cloned(),
+        None => target.usual_sender(&pods),
+    };
+    let uid = sender.as_ref().map_or("", |pod| pod.uid.as_str());
+    let addresses = target.addresses();
+    let usual = target.usual_address(sender.is_none());
+    let address = form.address.filter(|it| addresses.contains(it)).unwrap_or(usual);
+    let rate = form.rate.unwrap_or(3);
+    let command = target.command((address, &form.path), sender.as_deref(), RATES[rate], tables);
+    let onsubmit = when(&props.send, move |event: SubmitEvent| {
+        event.prevent_default();
+        command.clone().map(Intent::Send)
+    });
+    let id = target.id();
+    let ids = targets.iter().map(|target| (target.id(), Choice::Target(target.id())));
+    let outside = (strings.outside.to_owned(), Choice::Sender(String::new()));
+    let pod = |pod: &Rc<PodRow>| {
+        (format!("{}/{}", pod.namespace, pod.name), Choice::Sender(pod.uid.clone()))
+    };
+    let from = std::iter::once(outside).chain(pods.iter().map(pod)).collect();
+    let host = |it: &Address| (target.host(*it, tables).unwrap_or_default(), Choice::Address(*it));
+    html! {
+        <form class="request-form" {onsubmit}>
+            { select((strings.target, "traffic-target"), ids.collect(),
+                |choice| matches!(choice, Choice::Target(other) if *other == id), choose) }
+            { select((strings.from, "traffic-from"), from,
+                |choice| matches!(choice, Choice::Sender(other) if *other == uid), choose) }
+            { select((strings.address, "traffic-address"), addresses.iter().map(host).collect(),
+                |choice| matches!(choice, Choice::Address(other) if *other == address), choose) }
+            <label class="field narrow">
+                <span class="soft">{ strings.path }</span>
+                <input type="text" placeholder="/" value={form.path.clone()} autocomplete="off"
+                    spellcheck="false" data-testid="traffic-path"
+                    oninput={when(choose, |event| Some(Choice::Path(typed(&event)?)))} />
+            </label>
+            { rate_slider(rate, choose, strings) }
+            <button type="submit" class="button primary" data-testid="start-traffic">
+                { strings.send_requests }
+            </button>
+        </form>
+    }
+}
+
+fn rate_slider(rate: usize, choose: &Callback<Choice>, strings: &'static Strings) -> Html {
+    html! {
+        <label class="field">
+            <span class="soft">
+                { strings.rate }{ " " }<output class="numbers">{ RATES[rate] }</output>
+            </span>
+            <input type="range" min="0" max={(RATES.len() - 1).to_string()} step="1"
+                value={rate.to_string()} aria-valuetext={RATES[rate].to_string()}
+                oninput={when(choose, |event| Some(Choice::Rate(typed(&event)?.parse().ok()?)))}
+                data-testid="traffic-rate" />
+        </label>
+    }
+}
+
+fn generator(row: &GeneratorRow, strings: &'static Strings, send: &Callback<Intent>) -> Html {
+    let [first, second, third, fourth, fifth] = row.answers;
+    let well = first + second + third;
+    let others = row.reset + row.unresolved;
+    let count = |class: &'static str, number: u64, words: &'static str| {
+        let class = if number == 0 { "soft" } else { class };
+        html! { <span class={classes!("tally", class)}>{ words }<b>{ number }</b></span> }
+    };
+    let from = match &row.from {
+        Some(pod) => {
+            let onclick = say(send, Intent::Select(pod.clone()));
+            html! { <button type="button" class="link" {onclick}>{ &pod.name }</button> }
+        }
+        None => html! { <span>{ strings.outside }</span> },
+    };
+    let answered = format::tenths(i64::from(row.answered_tenths));
+    let stop = Intent::Send(Command::StopTraffic { name: row.name.clone() });
+    let words = format!("{} {}", strings.stop_requests, row.name);
+    html! {
+        <li key={row.name.clone()} class="generator" data-testid="generator"
+            data-name={row.name.clone()} data-sent={row.sent.to_string()}
+            data-answered={row.answers.iter().sum::<u64>().to_string()}
+            data-refused={row.refused.to_string()} data-timed-out={row.timed_out.to_string()}
+            data-unresolved={row.unresolved.to_string()} data-running={row.running.to_string()}>
+            <span class="ends">{ from }{ " → " }<code>{ &row.url }</code></span>
+            <span class="numbers soft pace-of" title={strings.answered_per_second}>
+                <b>{ answered }</b>{ format!(" / {} /s", row.rate_per_second) }
+                if row.latency_micros > 0 {
+                    { format!(" · {}", format::latency(row.latency_micros)) }
+                }
+            </span>
+            <span class="tallies numbers">
+                { count("state-ready", well, "2xx ") }
+                { count("state-not-ready", fourth, "4xx ") }
+                { count("state-failed", fifth, "5xx ") }
+                { count("state-failed", row.refused, strings.refused_requests) }
+                { count("state-failed", row.timed_out, strings.timed_out) }
+                if others > 0 {
+                    { count("state-failed", row.unresolved, strings.unresolved) }
+                    { count("state-failed", row.reset, strings.cut_off) }
+                }
+            </span>
+            if !row.running { <span class="tag bad">{ strings.sender_ended }</span> }
+            <button type="button" class="button small" aria-label={words} onclick={say(send, stop)}
+                data-testid="stop-traffic">{ strings.stop }</button>
+        </li>
+    }
 }
 
 /// Properties of [`Requests`].
 #[derive(Properties, PartialEq)]
 pub struct RequestsProps {
     /// The Service.
-    pub service: std::rc::Rc<ServiceRow>,
-    /// Whether its sender is there.
-    pub running: bool,
+    pub service: Rc<ServiceRow>,
+    /// The rows.
+    pub tables: Tables,
     /// Words.
     pub strings: &'static Strings,
     /// Where intents go.
@@ -72,62 +270,53 @@ pub struct RequestsProps {
 #[component]
 pub fn Requests(props: &RequestsProps) -> Html {
     let strings = props.strings;
-    let rate = use_state_eq(|| RATES[1]);
-    if props.running {
-        let stop = Intent::Send(Command::DeleteObject { object: sender(&props.service) });
+    let rate = use_state_eq(|| FEW_RATES[1]);
+    let names: Vec<String> =
+        generators_of(&props.service, &props.tables).map(|row| row.name.clone()).collect();
+    if !names.is_empty() {
+        let send = props.send.clone();
+        let stop = Callback::from(move |_: MouseEvent| {
+            for name in names.iter().cloned() {
+                send.emit(Intent::Send(Command::StopTraffic { name }));
+            }
+        });
         return html! {
-            <button type="button" class="button" onclick={say(&props.send, stop)}
-                data-testid="stop-requests">{ strings.stop_requests }</button>
+            <button type="button" class="button" onclick={stop} data-testid="stop-requests">
+                { Icon::Pause.html() }{ strings.stop_requests }
+            </button>
         };
     }
-    let Some(text) = manifest(&props.service, *rate) else { return Html::default() };
-    let start = Intent::Send(Command::Apply { text });
+    let Some(target) = ports_of(&props.service).next() else { return Html::default() };
+    let sender = target.usual_sender(&senders(&props.tables));
+    let address = target.usual_address(sender.is_none());
+    let start = target.command((address, "/"), sender.as_deref(), *rate, &props.tables);
+    let onclick = {
+        let send = props.send.clone();
+        Callback::from(move |_: MouseEvent| {
+            if let Some(start) = start.clone() {
+                send.emit(Intent::Send(start));
+                send.emit(Intent::Board(Board::Traffic));
+            }
+        })
+    };
     let onchange = {
         let rate = rate.clone();
         when(&Callback::from(move |chosen| rate.set(chosen)), |event: Event| {
             let select: HtmlSelectElement = event.target()?.dyn_into().ok()?;
-            RATES.get(select.selected_index() as usize).copied()
+            FEW_RATES.get(usize::try_from(select.selected_index()).ok()?).copied()
         })
     };
     html! {
         <div class="scale">
             <select aria-label={strings.rate} title={strings.rate} {onchange}
                 data-testid="request-rate">
-                { for RATES.map(|each| html! {
+                { for FEW_RATES.map(|each| html! {
                     <option selected={each == *rate}>{ format!("{each}/s") }</option>
                 }) }
             </select>
-            <button type="button" class="button" onclick={say(&props.send, start)}
-                data-testid="send-requests">{ strings.send_requests }</button>
+            <button type="button" class="button" {onclick} data-testid="send-requests">
+                { strings.send_requests }
+            </button>
         </div>
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn service(ports: &str) -> ServiceRow {
-        ServiceRow {
-            uid: "1".into(),
-            namespace: "shop".into(),
-            name: "web".into(),
-            service_type: "NodePort".into(),
-            cluster_ip: "10.96.0.7".into(),
-            ports: ports.into(),
-            total: 0,
-            ready: 0,
-            endpoints: vec![],
-            created_ms: 0,
-        }
-    }
-
-    #[test]
-    fn a_sender_asks_the_first_port_at_its_rate() {
-        let text = manifest(&service("8080:30080/TCP,9090:30090/TCP"), 20).unwrap();
-        assert!(text.contains("namespace: \"shop\""), "{text}");
-        assert!(text.contains("http://web:8080; sleep 0.050;"), "{text}");
-        assert!(manifest(&service("80/TCP"), 1).unwrap().contains("http://web:80; sleep 1;"));
-        assert_eq!(manifest(&service("<none>"), 1), None);
     }
 }

@@ -36,6 +36,13 @@ pub(super) fn ground(brush: &Brush<'_>, scene: &Scene) {
             hub(brush, row, &rect);
         }
     }
+    if let Some(rect) = hubs.outside() {
+        let (palette, y) = (brush.palette, rect.center().y);
+        brush.boxed(&rect, 4.0, &palette.ground, &palette.line_strong);
+        disc(brush, Point { x: rect.x + 14.0, y }, 4.0, &palette.ink_soft);
+        let words = brush.fit(brush.strings.outside, rect.width - 32.0, 400);
+        brush.text(&words, rect.x + 24.0, y, &palette.ink, 400);
+    }
 }
 
 fn hub(brush: &Brush<'_>, row: &ServiceRow, rect: &Rect) {
@@ -106,11 +113,12 @@ pub(super) fn motion(brush: &Brush<'_>, scene: &Scene, wall_ms: f64, lit: &[Rc<s
             lanes(brush, scene, uid, &rect, 1.0);
         }
     }
+    for lane in &scene.flights().lanes {
+        busy(brush, &scene.lanes_of(&lane.route), lane.level(wall_ms));
+    }
     for flight in &scene.flights().packets {
-        if let (Some(from), Some(to), Some(share)) =
-            (scene.point_of(&flight.from), scene.point_of(&flight.to), flight.share(wall_ms))
-        {
-            packet(brush, flight, &Lane { from, to }, share);
+        if let Some(share) = flight.share(wall_ms) {
+            packet(brush, flight, &scene.lanes_of(&flight.route), share);
         }
     }
     for probe in &scene.flights().pulses {
@@ -121,11 +129,27 @@ pub(super) fn motion(brush: &Brush<'_>, scene: &Scene, wall_ms: f64, lit: &[Rc<s
     }
 }
 
-fn packet(brush: &Brush<'_>, flight: &Flight, lane: &Lane, share: f64) {
-    let palette = brush.palette;
-    let lost = flight.sort == PacketSort::Lost;
+/// A lane with more on it than can be seen: the wider, the more; what fails is a line within.
+fn busy(brush: &Brush<'_>, lanes: &[Lane], level: [f64; 2]) {
+    let [all, failed] = level.map(|level| (level.sqrt() / 6.0).min(6.0));
+    let context = brush.context;
+    context.save();
+    context.set_global_alpha(0.55 * (all / 1.5).min(1.0));
+    for lane in lanes {
+        stroke(brush, lane, &brush.palette.accent, 0.5 + all);
+        if failed > 0.0 {
+            stroke(brush, lane, &brush.palette.bad, 0.5 + failed);
+        }
+    }
+    context.restore();
+}
+
+fn packet(brush: &Brush<'_>, flight: &Flight, lanes: &[Lane], share: f64) {
+    let (Some(last), palette) = (lanes.len().checked_sub(1), brush.palette) else { return };
     let (color, radius) = match flight.sort {
-        PacketSort::Lost => (palette.bad.as_str(), 4.0),
+        PacketSort::Lost | PacketSort::Rejected | PacketSort::Refused | PacketSort::Error => {
+            (palette.bad.as_str(), 4.0)
+        }
         PacketSort::Name => (palette.state(PodState::Unknown), 3.5),
         PacketSort::Data => (palette.accent.as_str(), 4.0),
         PacketSort::Control => (palette.ink_soft.as_str(), 2.5),
@@ -133,26 +157,53 @@ fn packet(brush: &Brush<'_>, flight: &Flight, lane: &Lane, share: f64) {
     let context = brush.context;
     context.save();
     context.set_global_alpha(if flight.moves { 0.3 } else { 0.7 * (1.0 - share) });
-    stroke(brush, lane, color, 1.0);
+    for lane in lanes {
+        stroke(brush, lane, color, 1.0);
+    }
     if flight.moves {
-        // A lost one stops on its way, and stays there for the rest of its time.
-        let way = if lost { (share * 1.6).min(0.6) } else { share * share * (3.0 - 2.0 * share) };
-        let at = lane.at(way);
+        let way = flight.way(share) * lanes.len() as f64;
+        let index = (way as usize).min(last);
+        let at = lanes[index].at(way - index as f64);
         context.set_global_alpha(1.0);
-        disc(brush, at, radius + 1.5, &palette.card);
-        disc(brush, at, radius, color);
-        if lost && way >= 0.6 {
-            context.set_stroke_style_str(color);
-            context.set_line_width(2.0);
-            context.begin_path();
-            for (dx, dy) in [(7.0, 7.0), (7.0, -7.0)] {
-                context.move_to(at.x - dx, at.y - dy);
-                context.line_to(at.x + dx, at.y + dy);
-            }
-            context.stroke();
+        token(brush, flight.sort, at, (radius, color));
+        if flight.stopped(share) {
+            cross(brush, at, color);
         }
     }
     context.restore();
+}
+
+/// A packet: a disc; a square if it refuses something, a triangle if it tells of an error.
+fn token(brush: &Brush<'_>, sort: PacketSort, at: Point, (radius, color): (f64, &str)) {
+    let corners: &[(f64, f64)] = match sort {
+        PacketSort::Refused => &[(-1.0, -1.0), (1.0, -1.0), (1.0, 1.0), (-1.0, 1.0)],
+        PacketSort::Error => &[(0.0, -1.3), (1.2, 0.9), (-1.2, 0.9)],
+        _ => {
+            disc(brush, at, radius + 1.5, &brush.palette.card);
+            disc(brush, at, radius, color);
+            return;
+        }
+    };
+    for (radius, color) in [(radius + 2.0, brush.palette.card.as_str()), (radius, color)] {
+        brush.context.begin_path();
+        for (x, y) in corners {
+            brush.context.line_to(at.x + x * radius, at.y + y * radius);
+        }
+        brush.context.set_fill_style_str(color);
+        brush.context.fill();
+    }
+}
+
+fn cross(brush: &Brush<'_>, at: Point, color: &str) {
+    let context = brush.context;
+    context.set_stroke_style_str(color);
+    context.set_line_width(2.0);
+    context.begin_path();
+    for (dx, dy) in [(7.0, 7.0), (7.0, -7.0)] {
+        context.move_to(at.x - dx, at.y - dy);
+        context.line_to(at.x + dx, at.y + dy);
+    }
+    context.stroke();
 }
 
 /// A small ring at the tile's rim: startup on the left, readiness above, liveness on the right.
