@@ -117,7 +117,7 @@ fn a_container_whose_first_hook_fails_is_ended_as_any_other() {
         Some(&*format!(
             "Exec lifecycle hook ([sh -c echo no >&2; exit 3]) for Container \"main\" in Pod \
              \"app_default({uid})\" failed - error: command 'sh -c echo no >&2; exit 3' exited \
-             with 3: no, message: \"no\\n\""
+             with 3: no\n, message: \"no\\n\""
         ))
     );
     let ended = status.last_state.and_then(|state| state.terminated).expect("it was killed");
@@ -207,4 +207,68 @@ fn a_path_within_a_volume_that_names_nothing_keeps_the_container_from_being_made
     let waiting = waiting.expect("it waits");
     assert_eq!(waiting.reason.as_deref(), Some("CreateContainerConfigError"));
     assert_eq!(waiting.message.as_deref(), Some("missing value for \"NOPE\""));
+}
+
+/// Upstream: eviction_manager.go, emptyDirLimitEviction and evictPod.
+#[test]
+fn a_volume_that_holds_more_than_it_may_has_its_pod_evicted() {
+    let mut cluster = booted();
+    create(
+        &mut cluster,
+        "  containers:\n  - name: main\n    image: busybox:1.37\n    command: [sh, -c, 'for i in 1 \
+         2 3 4 5 6 7 8 9; do echo 0123456789 >> /cache/x; done; sleep 1d']\n    volumeMounts: \
+         [{name: cache, mountPath: /cache}]\n  volumes: [{name: cache, emptyDir: {sizeLimit: \
+         '64'}}]\n",
+    );
+    cluster.run(Duration::from_secs(40));
+    let phase = |cluster: &Cluster| pod(cluster).and_then(|pod| pod.status?.phase);
+    assert_eq!(phase(&cluster).as_deref(), Some("Running"), "not measured yet");
+    cluster.run(Duration::from_secs(100));
+    let status = pod(&cluster).and_then(|pod| pod.status).expect("a status");
+    let words = "Usage of EmptyDir volume \"cache\" exceeds the limit \"64\". ";
+    assert_eq!(status.phase.as_deref(), Some("Failed"));
+    assert_eq!(status.reason.as_deref(), Some("Evicted"));
+    assert_eq!(status.message.as_deref(), Some(words));
+    assert!(happened(&cluster, "Evicted", words), "{:?}", events(&cluster));
+}
+
+/// Upstream: pkg/kubelet/kubelet_pods.go, getPullSecretsForPod; network/dns/dns.go.
+#[test]
+fn what_a_pod_names_and_cannot_have_is_said() {
+    let mut cluster = booted();
+    create(
+        &mut cluster,
+        "  imagePullSecrets: [{name: nope}, {name: neither}]\n  dnsConfig: {nameservers: [1.1.1.1, \
+         2.2.2.2, 3.3.3.3]}\n  containers:\n  - name: main\n    image: nginx:1.29\n    \
+         readinessProbe: {httpGet: {port: nope}}\n    livenessProbe: {periodSeconds: 5, exec: \
+         {command: [nope]}}\n",
+    );
+    cluster.run(Duration::from_secs(20));
+    for (reason, words) in [
+        (
+            "FailedToRetrieveImagePullSecret",
+            "Unable to retrieve some image pull secrets (nope, neither); attempting to pull the \
+             image may not succeed.",
+        ),
+        (
+            "DNSConfigForming",
+            "Nameserver limits were exceeded, some nameservers have been omitted, the applied \
+             nameserver line is: 10.96.0.10 1.1.1.1 2.2.2.2",
+        ),
+        (
+            "Unhealthy",
+            "Readiness probe errored and resulted in unknown state: strconv.Atoi: parsing \
+             \"nope\": invalid syntax",
+        ),
+    ] {
+        assert!(happened(&cluster, reason, words), "{words}: {:?}", events(&cluster));
+    }
+    let failed = |(_, message): &(String, String)| {
+        message.starts_with(
+            "Liveness probe errored and resulted in unknown state: rpc error: code = Unknown desc \
+             = failed to exec in container: failed to start exec \"",
+        ) && message.ends_with("exec: \"nope\": executable file not found in $PATH: unknown")
+    };
+    assert!(events(&cluster).iter().any(failed), "{:?}", events(&cluster));
+    assert_eq!(container(&cluster, "main").restart_count, 0, "what is unknown does not count");
 }

@@ -107,9 +107,13 @@ impl Activity {
 
 impl Command {
     fn finding(&self, code: i32) -> Finding {
-        let errors = self.log.lines().filter(|line| line.stream == OutputStream::Stderr);
-        let errors: Vec<&str> = errors.map(|line| &*line.text).collect();
-        Finding::Exited { code, output: self.log.text(), errors: errors.join("\n") }
+        let of = |stream: OutputStream| -> String {
+            let lines = self.log.lines().filter(|line| line.stream == stream);
+            lines.flat_map(|line| [&*line.text, if line.complete { "\n" } else { "" }]).collect()
+        };
+        // Upstream: kuberuntime_container.go, RunInContainer: one stream after the other.
+        let errors = of(OutputStream::Stderr);
+        Finding::Exited { code, output: of(OutputStream::Stdout) + &errors, errors }
     }
 }
 
@@ -198,10 +202,11 @@ impl PodWorker {
             Environment { argv: command.to_vec(), ..Environment::clone(&instance.environment) };
         let started = node.images.catalogue().start(&instance.image, &environment);
         let process = started.map_err(|error| {
+            let id = node.container_id(cx);
             let why = error.message.split("container init: ").last().unwrap_or_default();
             Finding::Error(format!(
                 "rpc error: code = Unknown desc = failed to exec in container: failed to start \
-                 exec: OCI runtime exec failed: exec failed: unable to start container process: \
+                 exec {id:?}: OCI runtime exec failed: exec failed: unable to start container process: \
                  {why}"
             ))
         })?;
@@ -418,10 +423,7 @@ impl PodWorker {
         host: Option<&'a str>,
         port: &api::openapi::apimachinery::pkg::util::intstr::IntOrString,
     ) -> Result<Errand<'a>, String> {
-        match port_number(container, port) {
-            Some(port) => Ok(Errand::Port(host, port)),
-            None => Err("couldn't find the named port of the container".to_string()),
-        }
+        port_number(container, port).map(|port| Errand::Port(host, port))
     }
 }
 

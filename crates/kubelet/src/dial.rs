@@ -100,16 +100,25 @@ pub(crate) struct Dial {
 }
 
 /// The number of a port that is given by number or by name.
-pub(crate) fn port_number(container: &Container, port: &IntOrString) -> Option<u16> {
-    let name = match port {
-        IntOrString::Int(number) => return u16::try_from(*number).ok().filter(|port| *port > 0),
-        IntOrString::String(name) => name,
+///
+/// # Errors
+/// The kubelet's words when there is no such port.
+/// Upstream: pkg/probe/util.go, ResolveContainerPort.
+pub(crate) fn port_number(container: &Container, port: &IntOrString) -> Result<u16, String> {
+    let number = match port {
+        IntOrString::Int(number) => *number,
+        IntOrString::String(name) => {
+            let mut ports = container.ports.iter().flatten();
+            match ports.find(|port| port.name.as_deref() == Some(name)) {
+                Some(port) => port.container_port,
+                None => name
+                    .parse()
+                    .map_err(|_| format!("strconv.Atoi: parsing {name:?}: invalid syntax"))?,
+            }
+        }
     };
-    let named = container.ports.iter().flatten().find(|p| p.name.as_deref() == Some(name));
-    match named {
-        Some(port) => u16::try_from(port.container_port).ok(),
-        None => name.parse().ok(),
-    }
+    let valid = u16::try_from(number).ok().filter(|number| *number > 0);
+    valid.ok_or_else(|| format!("invalid port number: {number}"))
 }
 
 impl Dial {
@@ -139,9 +148,7 @@ impl Dial {
     ) -> Result<Self, String> {
         let host = action.host.clone().filter(|host| !host.is_empty());
         let host = host.unwrap_or_else(|| address.to_string());
-        let Some(port) = port_number(container, &action.port) else {
-            return Err("couldn't find the named port of the container".to_string());
-        };
+        let port = port_number(container, &action.port)?;
         let scheme = action.scheme.as_deref().unwrap_or("HTTP").to_ascii_lowercase();
         let path = action.path.as_deref().unwrap_or("/");
         let path = if path.starts_with('/') { path.to_string() } else { format!("/{path}") };
@@ -394,7 +401,24 @@ mod tests {
             let Ask::Http { url, .. } = http(action).expect("a request").ask else { panic!() };
             assert_eq!(url.to_string(), want);
         }
-        assert!(http(r#"{"port":"nope"}"#).is_err());
+    }
+
+    /// Upstream: pkg/probe/util_test.go, TestResolveContainerPort, and the words of strconv.
+    #[test]
+    fn a_port_is_found_by_number_or_name() {
+        for (port, want) in [
+            (r#"{"port":93}"#, Ok(93)),
+            (r#"{"port":"web"}"#, Ok(8080)),
+            (r#"{"port":"81"}"#, Ok(81)),
+            (r#"{"port":0}"#, Err("invalid port number: 0")),
+            (r#"{"port":-1}"#, Err("invalid port number: -1")),
+            (r#"{"port":"65536"}"#, Err("invalid port number: 65536")),
+            (r#"{"port":"nope"}"#, Err("strconv.Atoi: parsing \"nope\": invalid syntax")),
+        ] {
+            let action: HTTPGetAction = serde_json::from_str(port).expect("an action");
+            let found = port_number(&container(), &action.port);
+            assert_eq!(found, want.map_err(str::to_string), "{port}");
+        }
     }
 
     /// Upstream: pkg/probe/http/http_test.go, TestHTTPProbeChecker, the cases of headers.

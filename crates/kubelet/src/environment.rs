@@ -102,7 +102,7 @@ fn declared_ports(container: &Container) -> Vec<u16> {
     for probe in ProbeKind::ALL.iter().filter_map(|kind| kind.of(container)) {
         let port = probe.http_get.as_ref().map(|action| &action.port);
         let port = port.or(probe.tcp_socket.as_ref().map(|action| &action.port));
-        ports.extend(port.and_then(|port| port_number(container, port)));
+        ports.extend(port.and_then(|port| port_number(container, port).ok()));
         ports.extend(probe.grpc.as_ref().and_then(|action| u16::try_from(action.port).ok()));
     }
     ports.order();

@@ -50,6 +50,8 @@ pub(crate) struct PodWorker {
     pub(crate) is_static: bool,
     /// Whether the API server holds no such pod any more.
     pub(crate) is_orphan: bool,
+    /// Whether it took more of the node than it may.
+    pub(crate) is_evicted: bool,
     pub(crate) stage: Stage,
     pub(crate) sandbox: Option<Sandbox>,
     /// The pod's address, kept after its sandbox is gone.
@@ -80,6 +82,7 @@ impl PodWorker {
             uid: pod.metadata.uid.as_deref().unwrap_or_default().into(),
             is_static,
             is_orphan: false,
+            is_evicted: false,
             stage: Stage::Syncing,
             sandbox: None,
             address: None,
@@ -163,7 +166,9 @@ impl PodWorker {
         match self.stage {
             Stage::Syncing => {
                 self.refresh_volumes(node, cx);
-                self.advance_sync(node, cx);
+                if !self.measure_volumes(node, cx) {
+                    self.advance_sync(node, cx);
+                }
             }
             Stage::Terminating(_) => self.advance_termination(node, cx),
             Stage::Terminated => self.next_sync = None,
@@ -265,7 +270,8 @@ impl PodWorker {
                     None => self.next_sync,
                 };
                 let refresh = self.volumes.refresh_at;
-                [sync, self.next_probe(), refresh].into_iter().flatten().min()
+                let measure = self.volumes.measured_at;
+                [sync, self.next_probe(), refresh, measure].into_iter().flatten().min()
             }
             Stage::Terminating(termination) => {
                 [termination.next_wake(self), self.next_probe()].into_iter().flatten().min()
@@ -304,6 +310,7 @@ impl Digestible for PodWorker {
         digest.str(&self.uid);
         digest.bool(self.is_static);
         digest.bool(self.is_orphan);
+        digest.bool(self.is_evicted);
         match &self.stage {
             Stage::Syncing => digest.u64(0),
             Stage::Terminating(termination) => {

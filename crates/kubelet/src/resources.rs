@@ -119,30 +119,6 @@ pub(crate) fn pod_requests(pod: &Pod) -> Amounts {
     total
 }
 
-/// Upstream: pkg/apis/core/v1/helper/qos/qos.go, ComputePodQOS.
-pub(crate) fn qos_class(pod: &Pod) -> &'static str {
-    let spec = pod.spec.iter();
-    let containers =
-        spec.flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
-    let (mut guaranteed, mut any) = (true, false);
-    for container in containers {
-        let resources = container.resources.as_ref();
-        let requests = amounts(resources.and_then(|resources| resources.requests.as_ref()));
-        let limits = amounts(resources.and_then(|resources| resources.limits.as_ref()));
-        for name in ["cpu", "memory"] {
-            let positive = |amounts: &Amounts| amounts.get(name).copied().filter(|a| *a > 0);
-            let (request, limit) = (positive(&requests), positive(&limits));
-            any |= request.is_some() || limit.is_some();
-            guaranteed &= limit.is_some() && (request.is_none() || request == limit);
-        }
-    }
-    match (any, guaranteed) {
-        (false, _) => "BestEffort",
-        (true, true) => "Guaranteed",
-        (true, false) => "Burstable",
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,24 +181,6 @@ mod tests {
         ] {
             let requests = pod_requests(&pod(init, main));
             assert_eq!(requests.get("cpu"), Some(&want), "{init} | {main}");
-        }
-    }
-
-    /// Upstream: pkg/apis/core/v1/helper/qos/qos_test.go, TestGetPodQOS.
-    #[test]
-    fn the_quality_of_service_follows_from_requests_and_limits() {
-        for (init, main, want) in [
-            ("", "/ /", "BestEffort"),
-            ("", "100/100", "Guaranteed"),
-            ("", "100/100 200/200", "Guaranteed"),
-            ("", "100/100 /", "Burstable"),
-            ("", "100/200", "Burstable"),
-            ("", "/100", "Guaranteed"),
-            ("", "100", "Burstable"),
-            ("/", "100/100", "Burstable"),
-            ("100/100", "100/100", "Guaranteed"),
-        ] {
-            assert_eq!(qos_class(&pod(init, main)), want, "{init} | {main}");
         }
     }
 }

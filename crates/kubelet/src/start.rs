@@ -13,6 +13,7 @@ use sim::{Digest, Digestible, Duration, Time};
 use crate::activity::{Errand, Finding, Purpose};
 use crate::container::{Blueprint, Instance, StartFailure, memory_limit};
 use crate::ending::LONGEST_HOOK;
+use crate::environment::secret;
 use crate::image_service::Pull;
 use crate::node::Node;
 use crate::pod_worker::PodWorker;
@@ -142,6 +143,25 @@ impl PodWorker {
             return self.fail_image(node, cx, place, ("ErrImageNeverPull", &message), None);
         }
         self.pull(node, cx, place, (name, reference))
+    }
+
+    /// Upstream: pkg/kubelet/kubelet_pods.go, getPullSecretsForPod.
+    pub(crate) fn announce_missing_pull_secrets(&self, node: &mut Node, cx: &mut Context<'_>) {
+        let references = self.pod.spec.iter().flat_map(|s| s.image_pull_secrets.iter().flatten());
+        let names = references.map(|reference| reference.name.as_str());
+        let missing: Vec<&str> = names
+            .filter(|name| !name.is_empty())
+            .filter(|name| secret(node, cx, &self.key.namespace, name).is_none())
+            .collect();
+        if !missing.is_empty() {
+            let message = format!(
+                "Unable to retrieve some image pull secrets ({}); attempting to pull the image \
+                 may not succeed.",
+                missing.join(", ")
+            );
+            let reason = "FailedToRetrieveImagePullSecret";
+            self.event(node, cx, None, (EventType::Warning, reason, &message));
+        }
     }
 
     /// Upstream: image_manager.go, pullImage.

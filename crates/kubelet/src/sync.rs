@@ -121,6 +121,7 @@ impl PodWorker {
         if !self.mount_volumes(node, cx) {
             return;
         }
+        self.announce_missing_pull_secrets(node, cx);
         self.add_probes(node, cx);
         let actions = actions::compute(self);
         let PodActions { create_sandbox, kill, start, kill_pod } = actions;

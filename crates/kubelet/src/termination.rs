@@ -17,6 +17,8 @@ use crate::progress::before;
 
 const STOP_SANDBOX: (Duration, Duration) = (Duration::from_millis(40), Duration::from_millis(120));
 const DEFAULT_GRACE_SECONDS: i64 = 30;
+/// Upstream: pkg/kubelet/eviction/eviction_manager.go, immediateEvictionGracePeriodSeconds.
+const EVICTION_GRACE: Duration = Duration::from_secs(1);
 
 /// The end of a pod under way.
 #[derive(Clone, Debug)]
@@ -65,6 +67,9 @@ impl Digestible for Termination {
 impl PodWorker {
     /// How long the containers may take to end.
     pub(crate) fn grace(&self) -> Duration {
+        if self.is_evicted {
+            return EVICTION_GRACE;
+        }
         let spec = self.pod.spec.as_ref();
         let of_spec = spec.and_then(|spec| spec.termination_grace_period_seconds);
         let of_spec = of_spec.unwrap_or(DEFAULT_GRACE_SECONDS);

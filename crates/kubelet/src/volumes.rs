@@ -8,6 +8,7 @@ use api::openapi::api::core::v1::{
     Container, DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, Pod, Volume as VolumeSource,
     VolumeProjection,
 };
+use api::openapi::apimachinery::pkg::api::resource::Quantity;
 use client::{Context, EventType};
 use runtime::{Environment, Files, Volume};
 use sim::{Digest, Digestible, Duration, SmallMap, Time};
@@ -16,6 +17,7 @@ use crate::actions;
 use crate::environment::{config_map, expand_or_name, metadata_field, resource_value, secret};
 use crate::node::Node;
 use crate::pod_worker::PodWorker;
+use crate::resources::value;
 
 /// Upstream: pkg/util/goroutinemap/exponentialbackoff, initialDurationBeforeRetry and
 /// maxDurationBeforeRetry.
@@ -25,6 +27,11 @@ const LONGEST_RETRY: Duration = Duration::from_secs(122);
 /// How often a pod is synced: at least and at most. Upstream: KubeletConfiguration.syncFrequency
 /// and pkg/kubelet/pod_workers.go, workerResyncIntervalJitterFactor.
 const RESYNC: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(90));
+
+/// How often it is measured how much the volumes hold: at least and at most.
+/// Upstream: KubeletConfiguration.volumeStatsAggPeriod and
+/// pkg/kubelet/server/stats/volume_stat_calculator.go, StartOnce.
+const MEASURED: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(120));
 
 const MISSING_CONFIG_KEY: &str = "configmap references non-existent config key";
 const MISSING_SECRET_KEY: &str = "references non-existent secret key";
@@ -41,6 +48,8 @@ pub(crate) struct VolumeState {
     retry_at: Option<Time>,
     /// When the sources are looked at again; `None` when no volume can change.
     pub(crate) refresh_at: Option<Time>,
+    /// When it is measured how much they hold; `None` when none has a limit.
+    pub(crate) measured_at: Option<Time>,
 }
 
 /// The name under which the machine's own files are mounted. No volume of a pod can have it.
@@ -159,6 +168,7 @@ impl Digestible for VolumeState {
         digest.add(&self.retry);
         digest.add(&self.retry_at);
         digest.add(&self.refresh_at);
+        digest.add(&self.measured_at);
     }
 }
 
@@ -229,6 +239,42 @@ impl PodWorker {
         self.volumes.mounted = mounted;
         self.volumes.ready = true;
         self.plan_refresh(node, cx);
+        self.plan_measurement(node, cx);
+        true
+    }
+
+    /// The volumes that may hold no more than they say.
+    fn limited_volumes(&self) -> impl Iterator<Item = (&str, &Quantity)> {
+        let volumes = self.pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+        volumes.filter_map(|volume| {
+            let limit = volume.empty_dir.as_ref()?.size_limit.as_ref()?;
+            (value(limit) > 0).then_some((volume.name.as_str(), limit))
+        })
+    }
+
+    fn plan_measurement(&mut self, node: &Node, cx: &mut Context<'_>) {
+        let limited = self.limited_volumes().next().is_some();
+        self.volumes.measured_at =
+            limited.then(|| cx.now + node.random(cx).between(MEASURED.0, MEASURED.1));
+    }
+
+    /// Evicts the pod if one of its volumes holds more than it may, when it is time to look. Says
+    /// whether it was evicted.
+    /// Upstream: pkg/kubelet/eviction/eviction_manager.go, emptyDirLimitEviction.
+    pub(crate) fn measure_volumes(&mut self, node: &mut Node, cx: &mut Context<'_>) -> bool {
+        if self.volumes.measured_at.is_none_or(|time| time > cx.now) {
+            return false;
+        }
+        let used = |name: &str| self.volumes.mounted.get(name).map_or(0, Volume::used_bytes);
+        let full = self.limited_volumes().find(|(name, limit)| used(name) > value(limit));
+        let Some((name, limit)) = full else {
+            self.plan_measurement(node, cx);
+            return false;
+        };
+        let limit = &limit.0;
+        let message = format!("Usage of EmptyDir volume {name:?} exceeds the limit {limit:?}. ");
+        self.volumes.measured_at = None;
+        self.evict(node, cx, &message);
         true
     }
 

@@ -47,6 +47,12 @@ impl Volume {
         removed.is_some()
     }
 
+    /// How much its files hold together.
+    #[must_use]
+    pub fn used_bytes(&self) -> u64 {
+        self.used_bytes
+    }
+
     /// The paths of all files, in order.
     #[must_use]
     pub fn paths(&self) -> Vec<Arc<str>> {

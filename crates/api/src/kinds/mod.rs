@@ -30,6 +30,8 @@ mod service_account;
 mod stateful_set;
 mod storage_class;
 
+pub use pod::qos::class as quality_of_service;
+
 /// A typed kind of the table.
 pub trait Kinded: Resource {
     /// Its id in the table.

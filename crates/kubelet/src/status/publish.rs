@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use api::kinds::quality_of_service;
 use api::openapi::api::core::v1::{
     ContainerState, ContainerStateTerminated, ContainerStatus, HostIP, Pod, PodCondition, PodIP,
     PodStatus,
@@ -21,7 +22,6 @@ use crate::actions;
 use crate::container::Role;
 use crate::node::Node;
 use crate::pod_worker::PodWorker;
-use crate::resources::qos_class;
 
 impl PodWorker {
     /// Makes the status, tells the API server if it changed, and returns the phase. `terminal`
@@ -54,6 +54,15 @@ impl PodWorker {
         self.send_status(node, cx, status);
     }
 
+    /// Ends a pod that takes more of its node than it may.
+    /// Upstream: pkg/kubelet/eviction/eviction_manager.go, evictPod.
+    pub(crate) fn evict(&mut self, node: &mut Node, cx: &mut Context<'_>, message: &str) {
+        self.event(node, cx, None, (client::EventType::Warning, "Evicted", message));
+        self.fail_pod(node, cx, "Evicted", message);
+        self.is_evicted = true;
+        self.begin_termination(node, cx);
+    }
+
     /// Refuses a pod that may not run here. Upstream: pkg/kubelet/kubelet.go, rejectPod.
     pub(crate) fn reject(
         &mut self,
@@ -77,7 +86,7 @@ impl PodWorker {
 
     fn qos_class(&self) -> String {
         let known = self.pod.status.as_ref().and_then(|status| status.qos_class.clone());
-        known.unwrap_or_else(|| qos_class(&self.pod).to_string())
+        known.unwrap_or_else(|| quality_of_service(&self.pod).to_string())
     }
 
     /// The statuses of all containers, and how many of them are of init containers, which come

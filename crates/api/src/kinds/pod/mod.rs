@@ -9,7 +9,7 @@ use crate::{Cell, Column, Scope, Strategy, defaults, validation};
 
 mod columns;
 mod prepare;
-mod qos;
+pub(crate) mod qos;
 
 /// The strategy of Pods. Upstream: pkg/registry/core/pod/strategy.go
 pub struct Pods;

@@ -13,7 +13,8 @@ use crate::quantity::Amount;
 type Totals<'a> = SmallMap<&'a str, Amount>;
 
 /// `Guaranteed`, `Burstable` or `BestEffort`. Upstream: ComputePodQOS.
-pub(super) fn class(pod: &Pod) -> &'static str {
+#[must_use]
+pub fn class(pod: &Pod) -> &'static str {
     let Some(spec) = &pod.spec else { return "BestEffort" };
     let own = spec.resources.as_ref().filter(|resources| has_some(resources));
     let containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
