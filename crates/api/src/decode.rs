@@ -217,7 +217,7 @@ pub fn decode_as(
     validation: FieldValidation,
 ) -> Result<Decoded, DecodeError> {
     let mut unknown_fields = Vec::new();
-    let object = (kind.decode_fields)(value, &mut unknown_fields)?;
+    let object = kind.decode_fields(value, &mut unknown_fields)?;
     match validation {
         FieldValidation::Strict if !unknown_fields.is_empty() => {
             let reasons = unknown_fields.iter().map(|path| unknown_field(path)).collect();

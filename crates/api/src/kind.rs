@@ -4,9 +4,9 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
-use crate::decode::{DecodeError, decode_typed};
+use crate::decode::DecodeError;
 use crate::field::ErrorList;
-use crate::kinds::{Kinded, TABLE};
+use crate::kinds::{DECODERS, Kinded, TABLE};
 use crate::{Object, Resource};
 
 /// Names a kind of the table.
@@ -232,10 +232,6 @@ pub struct Kind {
     pub orphans_dependents: bool,
     /// Fields that `fieldSelector` may name, beside name and namespace.
     pub selectable_fields: &'static [&'static str],
-    /// Reads an object from JSON.
-    pub decode: fn(Value) -> Result<Object, DecodeError>,
-    /// Reads an object from JSON, and adds the paths of fields that the kind does not know.
-    pub decode_fields: fn(Value, &mut Vec<String>) -> Result<Object, DecodeError>,
     /// See [`Strategy::default_grace_period_seconds`].
     pub default_grace_period_seconds: fn(&Object) -> Option<i64>,
     /// See [`Strategy::default`].
@@ -283,8 +279,6 @@ impl Kind {
             is_garbage_collected: S::IS_GARBAGE_COLLECTED,
             orphans_dependents: S::ORPHANS_DEPENDENTS,
             selectable_fields: S::SELECTABLE_FIELDS,
-            decode: |value| decode_typed::<S::Object>(value, &mut Vec::new()),
-            decode_fields: decode_typed::<S::Object>,
             default_grace_period_seconds: |object| {
                 object.get::<S::Object>().and_then(S::default_grace_period_seconds)
             },
@@ -309,6 +303,23 @@ impl Kind {
                 object.get::<S::Object>().and_then(|typed| S::selectable_field(typed, field))
             },
         }
+    }
+
+    /// Reads an object from JSON.
+    ///
+    /// # Errors
+    /// What is wrong with the value.
+    pub fn decode(&self, value: Value) -> Result<Object, DecodeError> {
+        self.decode_fields(value, &mut Vec::new())
+    }
+
+    /// Reads an object from JSON, and adds the paths of fields that the kind does not know.
+    pub(crate) fn decode_fields(
+        &self,
+        value: Value,
+        unknown_fields: &mut Vec<String>,
+    ) -> Result<Object, DecodeError> {
+        DECODERS[usize::from(self.id.0)](value, unknown_fields)
     }
 
     /// `pods`, or `deployments.apps` for a group with a name.

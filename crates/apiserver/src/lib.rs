@@ -27,4 +27,5 @@ pub use request::{
 pub use response::{List, Response};
 pub use server::{ApiServer, Commit};
 pub use snapshot::Snapshot;
+pub use verbs::DocumentPatch;
 pub use watch::{EventType, Selection, WatchEvent, WatchId, WatchSelector};

@@ -6,7 +6,7 @@ use api::openapi::api::autoscaling::v1::Scale;
 use api::{KindId, Object};
 use serde_json::Value;
 
-use crate::Identity;
+use crate::{DocumentPatch, Identity};
 
 /// What a request does. Upstream: staging/src/k8s.io/apiserver/pkg/endpoints/request
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,22 +81,36 @@ pub type ObjectChange = Box<dyn FnOnce(&mut Object)>;
 
 /// A change to parts of an object.
 pub enum Patch {
-    /// RFC 6902.
-    Json(Value),
-    /// RFC 7386.
-    Merge(Value),
-    /// Kubernetes' own, which merges lists by key.
-    Strategic(Value),
+    /// What a client outside sends: see [`Patch::json`], [`Patch::merge`], [`Patch::strategic`].
+    Document(DocumentPatch),
     /// A component's own.
     Change(ObjectChange),
+}
+
+impl Patch {
+    /// RFC 6902.
+    #[must_use]
+    pub fn json(patch: Value) -> Patch {
+        Patch::Document(DocumentPatch::json(patch))
+    }
+
+    /// RFC 7386.
+    #[must_use]
+    pub fn merge(patch: Value) -> Patch {
+        Patch::Document(DocumentPatch::merge(patch))
+    }
+
+    /// Kubernetes' own, which merges lists by key.
+    #[must_use]
+    pub fn strategic(patch: Value) -> Patch {
+        Patch::Document(DocumentPatch::strategic(patch))
+    }
 }
 
 impl fmt::Debug for Patch {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Patch::Json(value) => write!(f, "Json({value})"),
-            Patch::Merge(value) => write!(f, "Merge({value})"),
-            Patch::Strategic(value) => write!(f, "Strategic({value})"),
+            Patch::Document(patch) => patch.fmt(f),
             Patch::Change(_) => f.write_str("Change"),
         }
     }

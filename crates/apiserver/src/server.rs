@@ -50,6 +50,7 @@ pub struct ApiServer {
     /// When to compact next, and up to which revision.
     compaction: (Time, u64),
     commits: Vec<Commit>,
+    lacking: Option<String>,
 }
 
 /// A change that was committed: what hosts follow the cluster by.
@@ -84,7 +85,20 @@ impl ApiServer {
             kubernetes_service: None,
             compaction: (Time::ZERO + COMPACTION_INTERVAL, 1),
             commits: Vec::new(),
+            lacking: None,
         }
+    }
+
+    /// Says that something came up which this build does not hold: what happens from here on is
+    /// not what would happen in a whole engine.
+    pub fn lack(&mut self, what: String) {
+        self.lacking.get_or_insert(what);
+    }
+
+    /// What came up first that this build does not hold.
+    #[must_use]
+    pub fn lacking(&self) -> Option<&str> {
+        self.lacking.as_deref()
     }
 
     /// Runs one request through the whole chain.

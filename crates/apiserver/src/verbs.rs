@@ -3,6 +3,8 @@
 //! Upstream: staging/src/k8s.io/apiserver/pkg/registry/generic/registry/store.go and
 //! staging/src/k8s.io/apiserver/pkg/endpoints/handlers
 
+pub use patch::DocumentPatch;
+
 use api::openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 use api::{Key, Kind, Object, Status};
 use sim::Time;

@@ -35,7 +35,7 @@ fn admitted(pod: &Value) -> Value {
 }
 
 fn create(server: &mut Server, path: &str, request: Value) -> Result<Object, Status> {
-    let object = (KindId::POD.get().decode)(request).expect("decodes");
+    let object = KindId::POD.get().decode(request).expect("decodes");
     let (_, rest) = path.split_once("/namespaces/").expect("a namespace");
     let namespace = rest.split('/').next().expect("a first part");
     if server.server.snapshot(KindId::NAMESPACE).get(&api::Key::cluster(namespace)).is_none() {

@@ -74,7 +74,7 @@ fn random_request(server: &mut Server, stream: &mut Stream, stale: &Object) -> R
             server.request(call(Verb::Patch), at, part, Body::Patch(patch))
         }
         3 => {
-            let patch = Patch::Merge(
+            let patch = Patch::merge(
                 json!({"metadata": {"annotations": {"b": stream.below(3).to_string()}}}),
             );
             server.request(call(Verb::Patch), at, none, Body::Patch(patch))

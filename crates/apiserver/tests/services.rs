@@ -45,7 +45,7 @@ fn message(answer: Result<Object, Status>) -> String {
 }
 
 fn patched(server: &mut Server, name: &str, spec: Value) -> Object {
-    let patch = Patch::Merge(json!({ "spec": spec }));
+    let patch = Patch::merge(json!({ "spec": spec }));
     server.patch(KindId::SERVICE, name, patch).expect("patched")
 }
 
@@ -237,7 +237,7 @@ fn load_balancers_that_keep_traffic_local_have_a_port_for_health_checks() {
 fn an_address_does_not_change_once_set() {
     let mut server = Server::new();
     let created = server.create(service("a", json!({}))).expect("created");
-    let patch = Patch::Merge(json!({"spec": {"clusterIP": "10.96.7.7"}}));
+    let patch = Patch::merge(json!({"spec": {"clusterIP": "10.96.7.7"}}));
     let words = message(server.patch(KindId::SERVICE, "a", patch));
     assert!(words.contains("may not change once set"), "{words}");
     let now = server.get(KindId::SERVICE, "a").expect("found");

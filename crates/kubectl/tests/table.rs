@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 fn object(value: Value) -> Object {
     let text = |field: &str| value[field].as_str().expect("a text");
     let kind = Kind::named(text("apiVersion"), text("kind")).expect("a known kind");
-    (kind.decode)(value).expect("decodes")
+    kind.decode(value).expect("decodes")
 }
 
 fn config_map(namespace: &str, name: &str, keys: usize) -> Object {

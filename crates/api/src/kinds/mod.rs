@@ -1,6 +1,9 @@
 //! The kinds table: every kind the cluster knows, one file and one line each.
 
-use crate::{Kind, KindId, Resource};
+use serde_json::Value;
+
+use crate::decode::{DecodeError, decode_typed};
+use crate::{Kind, KindId, Object, Resource};
 
 mod config_map;
 mod controller_revision;
@@ -38,6 +41,9 @@ pub trait Kinded: Resource {
     const ID: KindId;
 }
 
+/// Reads an object of one kind, and adds the paths of the fields that it does not know.
+type Decoder = fn(Value, &mut Vec<String>) -> Result<Object, DecodeError>;
+
 macro_rules! kinds {
     ($($constant:ident => $strategy:ty,)*) => {
         /// Positions in the table, in the order of its lines.
@@ -59,6 +65,11 @@ macro_rules! kinds {
 
         /// All kinds, in the order of their ids.
         pub(crate) static TABLE: &[Kind] = &[$(Kind::of::<$strategy>(),)*];
+
+        /// What reads objects of each kind from JSON. Not in the table: who reads none does not
+        /// hold the code either.
+        pub(crate) static DECODERS: &[Decoder] =
+            &[$(decode_typed::<<$strategy as crate::Strategy>::Object>,)*];
 
         /// An object of each kind with all its fields.
         #[cfg(test)]

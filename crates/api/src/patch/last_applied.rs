@@ -23,12 +23,25 @@ pub fn modified_configuration(configuration: &Value) -> Value {
         return modified;
     };
     annotations.remove(ANNOTATION);
-    // Upstream's encoder ends with a line break.
-    let text = format!("{modified}\n");
+    let text = printed(&modified);
     if let Some(annotations) = annotations_of(&mut modified) {
         annotations.insert(ANNOTATION.to_string(), text.into());
     }
     modified
+}
+
+/// What apply writes into the annotation of an object that has none yet.
+#[must_use]
+pub fn annotation(configuration: &Value) -> String {
+    let mut configuration = configuration.clone();
+    // Made if there are none, as `modified_configuration` makes them.
+    let _ = annotations_of(&mut configuration);
+    printed(&configuration)
+}
+
+fn printed(configuration: &Value) -> String {
+    // Upstream's encoder ends with a line break.
+    format!("{configuration}\n")
 }
 
 /// The annotations of an object, made if there are none.

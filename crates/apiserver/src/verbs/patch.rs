@@ -1,5 +1,7 @@
 //! Patching. Upstream: staging/src/k8s.io/apiserver/pkg/endpoints/handlers/patch.go
 
+use std::fmt;
+
 use api::decode::{DecodeError, FieldValidation, decode_as};
 use api::field::{Error, Path};
 use api::openapi::api::autoscaling::v1::Scale;
@@ -10,23 +12,86 @@ use serde_json::Value;
 use super::{Operation, Target};
 use crate::Patch;
 
-impl Operation<'_> {
-    pub(super) fn patch(&mut self, target: &Target, patch: Patch) -> Result<Object, Status> {
-        let kind = self.kind;
-        self.change(target, Box::new(move |current| patched(kind, current, patch)))
+/// A patch as a client outside sends it, and how it is applied. The functions come with the
+/// patch: an engine that makes none does not hold what they need.
+pub struct DocumentPatch {
+    sent: Sent,
+    object: fn(&'static Kind, &Object, Sent) -> Result<Object, Status>,
+    scale: fn(&Scale, Sent) -> Result<Scale, Status>,
+}
+
+/// What was sent, and in which form.
+struct Sent {
+    patch: Value,
+    form: Form,
+}
+
+/// The value after the patch, and what an error shows of it.
+type Form = fn(current: Value, patch: Value, meta: PatchMeta) -> Result<(Value, String), Status>;
+
+impl DocumentPatch {
+    fn new(patch: Value, form: Form) -> Self {
+        let sent = Sent { patch, form };
+        DocumentPatch { sent, object: patched_object, scale: patched_scale }
+    }
+
+    pub(crate) fn json(patch: Value) -> Self {
+        DocumentPatch::new(patch, |current, patch, _| {
+            let value = json_patch::apply(current, &patch).map_err(refusal)?;
+            let shown = value.to_string();
+            Ok((value, shown))
+        })
+    }
+
+    pub(crate) fn merge(patch: Value) -> Self {
+        DocumentPatch::new(patch, |current, patch, _| {
+            let value = merge::apply(current, patch).map_err(refusal)?;
+            let shown = value.to_string();
+            Ok((value, shown))
+        })
+    }
+
+    pub(crate) fn strategic(patch: Value) -> Self {
+        DocumentPatch::new(patch, |current, patch, meta| {
+            let shown = patch.to_string();
+            let value = strategic::apply(current, patch, meta).map_err(refusal)?;
+            Ok((value, shown))
+        })
+    }
+
+    /// A Scale with the patch applied.
+    pub(super) fn scale(self, current: &Scale) -> Result<Scale, Status> {
+        (self.scale)(current, self.sent)
     }
 }
 
-fn patched(kind: &'static Kind, current: &Object, patch: Patch) -> Result<Object, Status> {
-    let patch = match patch {
-        Patch::Change(change) => {
-            let mut object = current.clone();
-            change(&mut object);
-            return Ok(object);
-        }
-        other => other,
-    };
-    let (value, shown) = patched_value(current.to_value(), patch, PatchMeta::of(kind))?;
+impl fmt::Debug for DocumentPatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Document({})", self.sent.patch)
+    }
+}
+
+impl Operation<'_> {
+    pub(super) fn patch(&mut self, target: &Target, patch: Patch) -> Result<Object, Status> {
+        let kind = self.kind;
+        let patched = move |current: &Object| match patch {
+            Patch::Change(change) => {
+                let mut object = current.clone();
+                change(&mut object);
+                Ok(object)
+            }
+            Patch::Document(document) => (document.object)(kind, current, document.sent),
+        };
+        self.change(target, Box::new(patched))
+    }
+}
+
+fn patched_object(
+    kind: &'static Kind,
+    current: &Object,
+    Sent { patch, form }: Sent,
+) -> Result<Object, Status> {
+    let (value, shown) = form(current.to_value(), patch, PatchMeta::of(kind))?;
     let api_version = value.get("apiVersion").and_then(Value::as_str);
     let found = api_version.zip(value.get("kind").and_then(Value::as_str));
     if let Some((api_version, word)) = found.filter(|names| *names != (kind.api_version, kind.kind))
@@ -45,33 +110,10 @@ fn patched(kind: &'static Kind, current: &Object, patch: Patch) -> Result<Object
     }
 }
 
-/// A Scale with a patch applied.
-pub(super) fn patched_scale(current: &Scale, patch: Patch) -> Result<Scale, Status> {
+fn patched_scale(current: &Scale, Sent { patch, form }: Sent) -> Result<Scale, Status> {
     let value = api::encode::to_value(current);
-    let (value, shown) = patched_value(value, patch, PatchMeta::default())?;
+    let (value, shown) = form(value, patch, PatchMeta::default())?;
     serde_json::from_value(value).map_err(|error| invalid_patch(&shown, &error.to_string()))
-}
-
-/// The value after the patch, and what an error shows of it.
-fn patched_value(current: Value, patch: Patch, meta: PatchMeta) -> Result<(Value, String), Status> {
-    match patch {
-        Patch::Json(patch) => {
-            let value = json_patch::apply(current, &patch).map_err(refusal)?;
-            let shown = value.to_string();
-            Ok((value, shown))
-        }
-        Patch::Merge(patch) => {
-            let value = merge::apply(current, patch).map_err(refusal)?;
-            let shown = value.to_string();
-            Ok((value, shown))
-        }
-        Patch::Strategic(patch) => {
-            let shown = patch.to_string();
-            let value = strategic::apply(current, patch, meta).map_err(refusal)?;
-            Ok((value, shown))
-        }
-        Patch::Change(_) => Err(Status::bad_request("a function is no patch of this subresource")),
-    }
 }
 
 fn undecodable(shown: &str, error: &DecodeError) -> Status {

@@ -9,8 +9,8 @@ use api::openapi::api::autoscaling::v1::{Scale, ScaleSpec, ScaleStatus};
 use api::openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use api::{Object, Status};
 
-use super::{Operation, Target, patch};
-use crate::{Body, Verb};
+use super::{Operation, Target};
+use crate::{Body, Patch, Verb};
 
 impl Operation<'_> {
     pub(super) fn scale(
@@ -24,7 +24,7 @@ impl Operation<'_> {
         let wanted = match (verb, body) {
             (Verb::Get, _) => return Ok(current),
             (Verb::Update, Body::Scale(scale)) => *scale,
-            (Verb::Patch, Body::Patch(change)) => patch::patched_scale(&current, change)?,
+            (Verb::Patch, Body::Patch(Patch::Document(patch))) => patch.scale(&current)?,
             _ => return Err(Status::bad_request("the body does not fit the request")),
         };
         self.set_scale(target, wanted)

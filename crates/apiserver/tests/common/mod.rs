@@ -20,7 +20,7 @@ pub struct Server {
 pub fn object(value: Value) -> Object {
     let text = |field: &str| value[field].as_str().unwrap_or_default().to_string();
     let kind = api::Kind::named(&text("apiVersion"), &text("kind")).expect("a known kind");
-    (kind.decode)(value).expect("decodes")
+    kind.decode(value).expect("decodes")
 }
 
 pub fn pod(name: &str) -> Value {

@@ -110,7 +110,7 @@ fn patch(
         return Ok(Done { object, action: Action::Unchanged, warnings });
     }
     let verb = format!("applying patch:\n{patch}\nto:\n{}\nfor:", manifest.info());
-    let body = Body::Patch(Patch::Strategic(patch));
+    let body = Body::Patch(Patch::strategic(patch));
     let patched = cx.request(request(identity, manifest, Verb::Patch, body)).and_then(object);
     let object = patched.map_err(|status| manifest.refusal(status, &verb))?;
     if object.meta().deletion_timestamp.is_some() {

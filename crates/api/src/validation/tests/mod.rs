@@ -24,7 +24,7 @@ fn object(value: Value) -> Object {
     let api_version = value["apiVersion"].as_str().expect("a version").to_string();
     let kind = value["kind"].as_str().expect("a kind").to_string();
     let kind = Kind::named(&api_version, &kind).expect("a kind of the table");
-    let mut object = (kind.decode)(value).unwrap_or_else(|error| panic!("{error}"));
+    let mut object = kind.decode(value).unwrap_or_else(|error| panic!("{error}"));
     (kind.default)(&mut object);
     object
 }
