@@ -1,18 +1,21 @@
-//! What kubeadm adds to a new cluster, and the network add-on that it asks for: the manifests of
-//! this folder, which become ordinary objects.
+//! What kubeadm adds to a new cluster, and the network add-on that it asks for: typed objects, so
+//! that an engine can boot that reads no manifests. The folder `manifests` holds the same as
+//! people write it, and a test that the two are equal.
 //!
 //! Upstream: cmd/kubeadm/app/phases/addons; flannel-io/flannel, Documentation/kube-flannel.yml.
 
 use std::sync::Arc;
 
-use api::decode::{FieldValidation, decode};
 use api::openapi::api::core::v1::Pod;
-use apiserver::Identity;
+use api::patch::last_applied;
+use apiserver::{Body, Identity, Request, Subresource, Verb};
 use client::Context;
 
-/// The add-ons, in the order in which they are applied.
-const MANIFESTS: [&str; 3] =
-    [include_str!("kube-proxy.yaml"), include_str!("coredns.yaml"), include_str!("flannel.yaml")];
+mod control_plane;
+mod coredns;
+mod flannel;
+mod kube_proxy;
+mod parts;
 
 /// The images that the machines hold from the beginning, so that a cluster is ready soon.
 pub(crate) const IMAGES: [&str; 5] = [
@@ -23,31 +26,61 @@ pub(crate) const IMAGES: [&str; 5] = [
     "ghcr.io/flannel-io/flannel-cni-plugin:v1.8.0-flannel1",
 ];
 
-/// Applies the add-ons.
+/// Makes the objects of the add-ons. Those of flannel a person applies, with the annotation that
+/// kubectl leaves; kubeadm leaves none.
 pub(crate) fn apply(cx: &mut Context<'_>) {
-    let administrator = Identity::administrator();
-    for manifest in MANIFESTS {
-        let results = kubectl::apply(cx, &administrator, manifest);
-        debug_assert!(results.iter().all(kubectl::DocumentResult::is_done), "{results:?}");
+    let applied = flannel::objects().into_iter().map(|mut object| {
+        let text = last_applied::annotation(&object.to_value());
+        let annotations = object.meta_mut().annotations.get_or_insert_default();
+        annotations.insert(last_applied::ANNOTATION.to_string(), text);
+        object
+    });
+    for object in kube_proxy::objects().into_iter().chain(coredns::objects()).chain(applied) {
+        let request = Request {
+            identity: Identity::administrator(),
+            verb: Verb::Create,
+            kind: object.kind_id(),
+            namespace: object.namespace().to_string(),
+            name: String::new(),
+            subresource: Subresource::None,
+            body: Body::Object(object),
+            dry_run: false,
+        };
+        let created = cx.request(request);
+        debug_assert!(created.is_ok(), "{created:?}");
     }
 }
 
 /// The static pods of the control plane on the node of that name and address.
-/// Upstream: cmd/kubeadm/app/phases/controlplane/manifests.go and etcd/local.go
 pub(crate) fn static_pods(node: &str, address: &str) -> Vec<Arc<Pod>> {
-    let text = include_str!("control-plane.yaml").replace("ADDRESS", address).replace("NODE", node);
-    let documents = api::yaml::documents(&text).unwrap_or_default();
-    let pod = |document: api::yaml::Document| {
-        decode(document.value, FieldValidation::Strict).ok()?.object.typed::<Pod>()
-    };
-    let pods: Vec<Arc<Pod>> = documents.into_iter().filter_map(pod).collect();
-    debug_assert_eq!(pods.len(), 4, "the manifests can be read");
-    pods
+    control_plane::pods(node, address).into_iter().map(Arc::new).collect()
 }
 
 #[cfg(test)]
 mod tests {
+    use api::Object;
+    use api::decode::{FieldValidation, decode};
+
     use super::*;
+
+    /// Every object of a manifest, as it is read.
+    fn read(manifest: &str) -> Vec<Object> {
+        let documents = api::yaml::documents(manifest).expect("YAML");
+        let object = |document: api::yaml::Document| {
+            decode(document.value, FieldValidation::Strict).expect("an object").object
+        };
+        documents.into_iter().map(object).collect()
+    }
+
+    #[test]
+    fn the_objects_are_those_of_the_manifests() {
+        let pods: Vec<Object> =
+            static_pods("NODE", "ADDRESS").into_iter().map(Object::shared).collect();
+        assert_eq!(read(include_str!("manifests/control-plane.yaml")), pods);
+        assert_eq!(read(include_str!("manifests/kube-proxy.yaml")), kube_proxy::objects());
+        assert_eq!(read(include_str!("manifests/coredns.yaml")), coredns::objects());
+        assert_eq!(read(include_str!("manifests/flannel.yaml")), flannel::objects());
+    }
 
     /// Upstream: cmd/kubeadm/app/phases/controlplane/manifests_test.go, TestGetStaticPodSpecs.
     #[test]
