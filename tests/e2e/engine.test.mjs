@@ -9,15 +9,20 @@ import { test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
 const dist = process.env.TABERNETES_DIST ?? fileURLToPath(new URL("../../dist/", import.meta.url));
-const glue = readFileSync(join(dist, "engine.js"), "utf8");
-const module = new WebAssembly.Module(readFileSync(join(dist, "engine_bg.wasm")));
+
+/** The engine that a page loads first, and the whole one. */
+const builds = Object.fromEntries(["core", "full"].map((name) => [name, {
+  glue: readFileSync(join(dist, `engine-${name}.js`), "utf8"),
+  module: new WebAssembly.Module(readFileSync(join(dist, `engine-${name}_bg.wasm`))),
+}]));
 
 const scratch = mkdtempSync(join(tmpdir(), "tabernetes-"));
 
 let instances = 0;
 
 /** A wasm instance of its own: the glue holds one instance per JavaScript module. */
-async function instantiate() {
+async function instantiate(build = "full") {
+  const { glue, module } = builds[build];
   instances += 1;
   // Under another name: Node takes a .js file without a package.json beside it for CommonJS.
   const file = join(scratch, `engine-${instances}.mjs`);
@@ -118,4 +123,27 @@ test("after a trap a copy of the memory goes on in a new instance, to the same s
   survivor.slice(performance.now());
   const messages = new TextDecoder().decode(survivor.take_messages());
   assert.match(messages, /Scaled up replica set more-\S+ from 0 to 5/);
+});
+
+test("the small engine boots to the state of the whole one, which takes over what it lacks", async () => {
+  const [core, full] = await Promise.all(["core", "full"].map(async (build) => {
+    const { Engine } = await instantiate(build);
+    const engine = new Engine();
+    engine.boot(6, 3);
+    for (let second = 0; second < 60; second += 1) engine.advance(1000);
+    return { Engine, engine };
+  }));
+  assert.equal(core.engine.state_hash(), full.engine.state_hash());
+  assert.equal(core.engine.lacking(), undefined);
+  const { Engine } = await instantiate("full");
+  const next = new Engine();
+  assert.equal(next.take_over(core.engine.hand_over()), undefined);
+  while (!next.catch_up(10));
+  next.go_on();
+  assert.equal(next.state_hash(), full.engine.state_hash());
+  for (const { engine } of [{ engine: next }, full]) {
+    execute(engine, { apply: { text: deployment } });
+    engine.advance(30_000);
+  }
+  assert.equal(next.state_hash(), full.engine.state_hash());
 });

@@ -19,6 +19,10 @@ pub enum FromWorker {
     Trap(String),
     /// The engine could not be loaded, or speaks another language.
     Broken(String),
+    /// Whether something waits until the rest of the engine is loaded.
+    Loading(bool),
+    /// The rest of the engine could not be loaded, and something waits for it.
+    Unreachable(String),
 }
 
 /// A live worker. Dropping it ends the worker.
@@ -54,6 +58,11 @@ impl Bridge {
             let _ = self.worker.post_message(&Uint8Array::from(bytes.as_slice()));
         }
     }
+
+    /// Lets the worker load the rest of the engine, if it has not yet.
+    pub fn load(&self) {
+        let _ = self.worker.post_message(&"load".into());
+    }
 }
 
 impl Drop for Bridge {
@@ -69,7 +78,14 @@ fn read(data: &JsValue) -> FromWorker {
             Err(error) => FromWorker::Broken(error.to_string()),
         };
     }
-    let field = |name: &str| js_sys::Reflect::get(data, &name.into()).ok()?.as_string();
+    let value = |name: &str| js_sys::Reflect::get(data, &name.into()).ok();
+    if let Some(loading) = value("loading").and_then(|loading| loading.as_bool()) {
+        return FromWorker::Loading(loading);
+    }
+    let field = |name: &str| value(name)?.as_string();
+    if let Some(words) = field("unreachable") {
+        return FromWorker::Unreachable(words);
+    }
     match (field("trap"), field("broken")) {
         (Some(message), _) => FromWorker::Trap(message),
         (None, Some(message)) => FromWorker::Broken(message),

@@ -94,6 +94,12 @@ impl Context<'_> {
         MicroTime(self.clock.micro_timestamp(self.now))
     }
 
+    /// Says that something came up which this build does not hold. Nothing that happens from
+    /// here on counts: see `cluster::Parts`.
+    pub fn lack(&mut self, what: String) {
+        self.server.lack(what);
+    }
+
     /// Records that something happened.
     pub fn record(&mut self, what: What) {
         self.trace.record(what);

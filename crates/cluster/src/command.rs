@@ -8,6 +8,7 @@ use kubectl::{Action, DocumentResult};
 use serde::{Deserialize, Serialize};
 use trace::What;
 
+use crate::parts::{Commands, OfText};
 use crate::{Cluster, TrafficSource};
 
 /// What can be asked of the cluster.
@@ -94,17 +95,17 @@ pub struct Outcome {
 }
 
 impl Cluster {
-    /// Gives the cluster a command, now, and logs it.
+    /// Gives the cluster a command, now, and logs it. While something is lacking, or when the
+    /// command needs what is, nothing happens and nothing is logged.
     pub fn execute(&mut self, command: Command) -> Outcome {
+        if self.lacks_for(&command) {
+            return Outcome { results: Vec::new() };
+        }
+        let before = self.session().commands.len();
         self.log(&command);
-        let administrator = Identity::administrator();
         let results = match command {
-            Command::Apply { text } => {
-                kubectl::apply(&mut self.host_context(), &administrator, &text)
-            }
-            Command::Delete { text } => {
-                kubectl::delete(&mut self.host_context(), &administrator, &text)
-            }
+            Command::Apply { text } => self.of_text(|commands| commands.apply, &text),
+            Command::Delete { text } => self.of_text(|commands| commands.delete, &text),
             Command::DeleteObject { api_version, kind, namespace, name } => {
                 let target = Target { api_version, kind, namespace, name };
                 vec![target.run(&mut self.host_context(), delete)]
@@ -132,7 +133,15 @@ impl Cluster {
             }
         };
         self.after_command();
+        if self.lacking().is_some() {
+            self.tear(before, self.events_handled());
+        }
         Outcome { results }
+    }
+
+    fn of_text(&mut self, command: fn(&Commands) -> OfText, text: &str) -> Vec<DocumentResult> {
+        let Some(commands) = self.parts.commands else { return Vec::new() };
+        command(&commands)(&mut self.host_context(), &Identity::administrator(), text)
     }
 
     fn fault(&mut self, name: &str, running: bool) -> Vec<DocumentResult> {
@@ -215,8 +224,14 @@ fn scale(
     if ![Deployment::ID, ReplicaSet::ID].contains(&kind.id) {
         return Err(Status::method_not_supported(kind, "scale"));
     }
-    let patch = serde_json::json!({ "spec": { "replicas": replicas } });
-    let request = target.request(kind, Verb::Patch, Body::Patch(Patch::Merge(patch)));
+    let change = Patch::Change(Box::new(move |object| {
+        if let Some(deployment) = object.get_mut::<Deployment>() {
+            deployment.spec.replicas = Some(replicas);
+        } else if let Some(replica_set) = object.get_mut::<ReplicaSet>() {
+            replica_set.spec.replicas = Some(replicas);
+        }
+    }));
+    let request = target.request(kind, Verb::Patch, Body::Patch(change));
     answered(cx, request).map(|object| (object, Action::Scaled))
 }
 

@@ -51,7 +51,10 @@ impl Cluster {
             self.set_wake(owner, Some(start));
         } else if !running && self.stopped.insert(owner) {
             match owner {
-                CONTROLLER_MANAGER => self.controller_manager = Arc::new(ControllerManager::new()),
+                CONTROLLER_MANAGER => {
+                    let controllers = self.parts.controllers;
+                    self.controller_manager = Arc::new(ControllerManager::new(controllers));
+                }
                 _ => self.scheduler = Arc::new(Scheduler::new()),
             }
             self.end_process(owner);

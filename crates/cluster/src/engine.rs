@@ -21,7 +21,7 @@ use crate::outside::Outside;
 use crate::quiet::Quiet;
 use crate::traffic::Running;
 use crate::underlay::{Underlay, digest_frame};
-use crate::{Command, LoggedCommand, Options, Session, addons, bootstrap};
+use crate::{Command, LoggedCommand, Options, Parts, Session, addons, bootstrap};
 
 /// How long a change is under way from its commit to a watch: at least and at most.
 const WATCH_LAG: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(5));
@@ -106,6 +106,9 @@ pub struct Ran {
 #[derive(Clone)]
 pub struct Cluster {
     session: Session,
+    pub(crate) parts: Parts,
+    /// How many commands and events count, once something was lacking.
+    pub(crate) sound: Option<(usize, u64)>,
     clock: Clock,
     now: Time,
     handled: u64,
@@ -137,11 +140,17 @@ impl Cluster {
     /// A cluster at its very beginning: its nodes have not joined yet.
     #[must_use]
     pub fn new(options: Options) -> Self {
+        Cluster::of(Parts::FULL, options)
+    }
+
+    /// The same, made of no more than these parts.
+    #[must_use]
+    pub fn of(parts: Parts, options: Options) -> Self {
         let clock = Clock::new(options.epoch_seconds);
         let seed = options.seed;
         let specs = bootstrap::machines(&options);
         let server_node = specs.first().cloned();
-        let kubelet = |spec| Arc::new(Kubelet::new(spec, images::catalogue()));
+        let kubelet = |spec| Arc::new(Kubelet::new(spec, (parts.catalogue)()));
         let kubelets: Vec<Arc<Kubelet>> = specs.into_iter().map(kubelet).collect();
         let kubeadm = FIRST_KUBELET + u32::try_from(kubelets.len()).unwrap_or(u32::MAX >> 1);
         let owners = kubeadm as usize + 2;
@@ -166,7 +175,7 @@ impl Cluster {
             streams: Streams::new(seed),
             trace: Trace::new(options.trace_capacity as usize),
             server: ApiServer::new(seed, clock),
-            controller_manager: Arc::new(ControllerManager::new()),
+            controller_manager: Arc::new(ControllerManager::new(parts.controllers)),
             scheduler: Arc::new(Scheduler::new()),
             kubeadm,
             stopped,
@@ -177,6 +186,8 @@ impl Cluster {
             quiet: Quiet::default(),
             changed: None,
             session: Session::new(options),
+            parts,
+            sound: None,
         };
         cluster.server.schedule_deliveries();
         bootstrap::objects_of_the_server(&mut cluster.host_context(), server_node.as_ref());
@@ -263,8 +274,11 @@ impl Cluster {
     }
 
     /// Handles the next event and moves the clock to it. There always is one: leases are
-    /// renewed for ever.
+    /// renewed for ever; but nothing is handled while something is lacking.
     pub fn step(&mut self) -> Option<Time> {
+        if self.lacking().is_some() {
+            return None;
+        }
         let scheduled = self.queue.pop_until(Time::MAX)?;
         let time = scheduled.time;
         self.handle(scheduled);
@@ -272,11 +286,11 @@ impl Cluster {
     }
 
     /// Handles every event up to and including `until`, at most `max_events` of them, and moves
-    /// the clock there if it came that far.
+    /// the clock there if it came that far. It stops when something is lacking.
     pub fn run_until(&mut self, until: Time, max_events: u64) -> Ran {
         let limit = self.handled.saturating_add(max_events);
         let begin = self.handled;
-        while self.handled < limit {
+        while self.handled < limit && self.lacking().is_none() {
             let Some(scheduled) = self.queue.pop_until(until) else {
                 self.now = self.now.max(until);
                 return Ran { events: self.handled - begin, finished: true };
@@ -291,14 +305,17 @@ impl Cluster {
         self.run_until(self.now + span, u64::MAX);
     }
 
-    /// Handles exactly `events` events and then moves the clock to `time`, as a replay does.
-    pub(crate) fn run_events(&mut self, time: Time, events: u64) {
+    /// Handles exactly `events` events up to `time` and then, if it `arrives` there, moves the
+    /// clock to `time`, as a replay does.
+    pub(crate) fn run_events(&mut self, time: Time, events: u64, arrives: bool) {
         let limit = self.handled + events;
-        while self.handled < limit {
-            let Some(scheduled) = self.queue.pop_until(time) else { break };
+        while self.handled < limit && self.lacking().is_none() {
+            let Some(scheduled) = self.queue.pop_until(time) else { return };
             self.handle(scheduled);
         }
-        self.now = self.now.max(time);
+        if arrives && self.handled == limit {
+            self.now = self.now.max(time);
+        }
     }
 
     /// Runs until the cluster is quiet, or for `bound` at most. `None` when it came to be quiet,
@@ -307,7 +324,7 @@ impl Cluster {
         let end = self.now + bound;
         loop {
             let moving = self.moving();
-            if moving.is_none() || self.now >= end {
+            if moving.is_none() || self.now >= end || self.lacking().is_some() {
                 return moving;
             }
             let next = self.queue.next_time().unwrap_or(end);
@@ -374,6 +391,14 @@ impl Cluster {
             Event::Frame { to, frame } => self.wake(to, Waking::Frame(frame)),
         }
         self.settle();
+        if self.lacking().is_some() {
+            self.tear(self.session.commands.len(), self.handled - 1);
+        }
+    }
+
+    /// Something is lacking: remembers up to where what happened counts.
+    pub(crate) fn tear(&mut self, commands: usize, events: u64) {
+        self.sound.get_or_insert((commands, events));
     }
 
     fn wake(&mut self, owner: u32, waking: Waking) {

@@ -13,6 +13,7 @@ mod engine;
 mod generator;
 mod options;
 mod outside;
+mod parts;
 mod quiet;
 mod session;
 mod traffic;
@@ -21,7 +22,8 @@ mod underlay;
 pub use command::{Command, Outcome};
 pub use engine::{Cluster, Ran};
 pub use options::{NodeOptions, Options};
-pub use session::{ENGINE_VERSION, FORMAT_VERSION, LoggedCommand, Session, SessionError};
+pub use parts::{Parts, Point};
+pub use session::{ENGINE_VERSION, FORMAT_VERSION, LoggedCommand, Replay, Session, SessionError};
 pub use traffic::{TrafficReport, TrafficSource};
 
 /// The version of Kubernetes that the cluster behaves as.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use sim::Time;
 
-use crate::{Cluster, Command, Options};
+use crate::{Cluster, Command, Options, Parts};
 
 /// The version of the session's own form.
 pub const FORMAT_VERSION: u32 = 1;
@@ -71,23 +71,91 @@ impl Session {
     /// When the session is of another format, or the replay diverges because the engine that
     /// wrote it behaves differently.
     pub fn replay(&self) -> Result<Cluster, SessionError> {
-        if self.format_version != FORMAT_VERSION {
-            return Err(SessionError::Format(self.format_version));
+        let last = self.commands.last();
+        let events = last.map_or(0, |logged| logged.event_index);
+        let time = last.map_or(Time::ZERO, |logged| Time::from_nanos(logged.time_nanos));
+        let mut replay = Replay::new(Parts::FULL, self.clone(), (events, time))?;
+        while !replay.run(u64::MAX)? {}
+        Ok(replay.into_cluster())
+    }
+
+    /// Whether this is `earlier` with, perhaps, more commands.
+    fn continues(&self, earlier: &Session) -> bool {
+        let Session { format_version, engine_version, options, commands } = earlier;
+        self.format_version == *format_version
+            && self.engine_version == *engine_version
+            && self.options == *options
+            && self.commands.starts_with(commands)
+    }
+}
+
+/// A session on its way to be a cluster again, in as many steps as one likes.
+#[derive(Clone)]
+pub struct Replay {
+    session: Session,
+    cluster: Cluster,
+    /// How many of the commands have been given.
+    given: usize,
+    /// How many events are to be handled, and the instant after them.
+    end: (u64, Time),
+}
+
+impl Replay {
+    /// Begins to replay a session until as many events are handled and it is that instant.
+    ///
+    /// # Errors
+    /// When the session is of another format.
+    pub fn new(parts: Parts, session: Session, end: (u64, Time)) -> Result<Self, SessionError> {
+        if session.format_version != FORMAT_VERSION {
+            return Err(SessionError::Format(session.format_version));
         }
-        let mut cluster = Cluster::new(self.options.clone());
-        for (index, logged) in (0..).zip(&self.commands) {
-            let time = Time::from_nanos(logged.time_nanos);
-            let events = logged.event_index.saturating_sub(cluster.events_handled());
-            cluster.run_events(time, events);
-            if cluster.events_handled() != logged.event_index {
-                return Err(SessionError::Diverged {
-                    index,
-                    expected: logged.event_index,
-                    found: cluster.events_handled(),
-                });
+        let cluster = Cluster::of(parts, session.options.clone());
+        Ok(Replay { session, cluster, given: 0, end })
+    }
+
+    /// Goes on to a later end of the same session. Returns whether it is the same.
+    pub fn extend(&mut self, session: Session, end: (u64, Time)) -> bool {
+        let is_same = session.continues(&self.session) && end >= self.end;
+        if is_same {
+            (self.session, self.end) = (session, end);
+        }
+        is_same
+    }
+
+    /// Handles at most `max_events` events. Returns whether it has come to the end.
+    ///
+    /// # Errors
+    /// When the replay diverges: the engine that wrote the session behaves differently.
+    pub fn run(&mut self, max_events: u64) -> Result<bool, SessionError> {
+        let mut left = max_events;
+        loop {
+            let next = self.session.commands.get(self.given);
+            let (events, time) = next.map_or(self.end, |logged| {
+                (logged.event_index, Time::from_nanos(logged.time_nanos))
+            });
+            let missing = events.saturating_sub(self.cluster.events_handled());
+            let wanted = missing.min(left);
+            let target = self.cluster.events_handled() + wanted;
+            self.cluster.run_events(time, wanted, wanted == missing);
+            if self.cluster.events_handled() != target || target > events {
+                let (index, found) = (self.given as u64, self.cluster.events_handled());
+                return Err(SessionError::Diverged { index, expected: events, found });
             }
-            cluster.execute(logged.command.clone());
+            left -= wanted;
+            match next {
+                _ if wanted < missing => return Ok(false),
+                None => return Ok(true),
+                Some(logged) => {
+                    self.cluster.execute(logged.command.clone());
+                    self.given += 1;
+                }
+            }
         }
-        Ok(cluster)
+    }
+
+    /// The cluster as far as it has come.
+    #[must_use]
+    pub fn into_cluster(self) -> Cluster {
+        self.cluster
     }
 }

@@ -7,7 +7,7 @@ use api::{Key, Status};
 use serde::{Deserialize, Serialize};
 use sim::{Digest, Digestible};
 
-use crate::generator::{Generator, Target};
+use crate::generator::Target;
 use crate::{Cluster, outside};
 
 const MAX_GENERATORS: usize = 16;
@@ -118,6 +118,7 @@ impl Cluster {
         name: &str,
         (source, url, rate_per_second): (TrafficSource, String, u32),
     ) -> Result<(), Status> {
+        let Some(commands) = self.parts.commands else { return Ok(()) };
         let Some(target) = Target::parse(&url) else {
             return Err(Status::bad_request(format!("no URL of HTTP: {url:?}")));
         };
@@ -130,7 +131,7 @@ impl Cluster {
             let words = format!("there are {MAX_GENERATORS} generators already");
             return Err(Status::bad_request(words));
         }
-        let program = Box::new(Generator::new(target, rate_per_second));
+        let program = (commands.generator)(target, rate_per_second);
         let (node, process) = match &source {
             TrafficSource::Outside => (None, self.start_outside(program)),
             TrafficSource::Pod { namespace, name } => {

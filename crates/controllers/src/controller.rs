@@ -7,7 +7,7 @@ use sim::{Digest, Duration, Time};
 use crate::{Change, SharedInformers, SyncContext};
 
 /// A reconciler: one file or folder per controller, and one line in [`crate::manager`].
-pub trait Controller: Clone + Default + 'static {
+pub trait Controller: Clone + Default + Send + Sync + 'static {
     /// Its name.
     const NAME: &'static str;
 

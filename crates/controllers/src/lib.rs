@@ -36,5 +36,5 @@ mod worker;
 
 pub use controller::{Action, Controller, Enqueue, Error, Watch, Watched};
 pub use informers::{Change, SharedInformers};
-pub use manager::ControllerManager;
+pub use manager::{ControllerManager, Controllers};
 pub use sync_context::SyncContext;

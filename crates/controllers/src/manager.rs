@@ -4,7 +4,6 @@ use apiserver::{ApiServer, Identity};
 use client::{Component, Context};
 use sim::{Digest, Duration, Time};
 
-use crate::SharedInformers;
 use crate::daemon::DaemonSetController;
 use crate::deployment::DeploymentController;
 use crate::endpoint_slice::EndpointSliceController;
@@ -21,6 +20,7 @@ use crate::service_account::ServiceAccountController;
 use crate::taint_eviction::TaintEvictionController;
 use crate::ttl::TtlController;
 use crate::worker::{Work, Worker};
+use crate::{Controller, SharedInformers};
 
 /// How long a worker is busy with a key.
 const SYNC_TIME: Duration = Duration::from_millis(1);
@@ -30,53 +30,73 @@ const WORKERS: u64 = 5;
 /// How long it is from the beginning of one sync to the next.
 const SYNC_INTERVAL: Duration = Duration::from_nanos(SYNC_TIME.as_nanos() / WORKERS);
 
-macro_rules! controllers {
-    ($($field:ident: $controller:ty,)*) => {
-        #[derive(Clone, Debug)]
-        struct Controllers { $($field: Worker<$controller>,)* }
+/// Makes one controller's worker.
+type Make = fn() -> Box<dyn Work>;
 
-        impl Controllers {
-            fn new() -> Self {
-                Controllers { $($field: Worker::new(),)* }
-            }
-
-            const COUNT: usize = [$(stringify!($field),)*].len();
-
-            fn all(&self) -> [&dyn Work; Self::COUNT] {
-                [$(&self.$field,)*]
-            }
-
-            fn all_mut(&mut self) -> [&mut dyn Work; Self::COUNT] {
-                [$(&mut self.$field,)*]
-            }
-        }
-    };
+/// A controller.
+const fn whole<C: Controller>() -> Make {
+    || Box::new(Worker::<C>::new(Some(C::sync)))
 }
 
-// Every controller: a file or folder, and a line here.
-controllers! {
-    namespace: NamespaceController,
-    service_account: ServiceAccountController,
-    root_ca_publisher: RootCaPublisher,
-    node_ipam: NodeIpamController,
-    node_lifecycle: NodeLifecycleController,
-    taint_eviction: TaintEvictionController,
-    ttl: TtlController,
-    deployment: DeploymentController,
-    replica_set: ReplicaSetController,
-    daemon: DaemonSetController,
-    endpoints: EndpointsController,
-    endpoint_slice: EndpointSliceController,
-    endpoint_slice_mirroring: EndpointSliceMirroringController,
-    pod_garbage_collector: PodGarbageCollector,
-    garbage_collector: GarbageCollector,
+/// A controller that has nothing to do while a cluster boots: it sees and remembers what it sees,
+/// and is lacking when a key is due.
+const fn watching<C: Controller>() -> Make {
+    || Box::new(Worker::<C>::new(None))
+}
+
+/// The controllers of a manager, in the order of their turns.
+#[derive(Clone, Copy, Debug)]
+pub struct Controllers(&'static [Make]);
+
+impl Controllers {
+    /// Every controller: a file or folder, a line here and a line in [`Controllers::BOOT`].
+    pub const ALL: Controllers = Controllers(&[
+        whole::<NamespaceController>(),
+        whole::<ServiceAccountController>(),
+        whole::<RootCaPublisher>(),
+        whole::<NodeIpamController>(),
+        whole::<NodeLifecycleController>(),
+        whole::<TaintEvictionController>(),
+        whole::<TtlController>(),
+        whole::<DeploymentController>(),
+        whole::<ReplicaSetController>(),
+        whole::<DaemonSetController>(),
+        whole::<EndpointsController>(),
+        whole::<EndpointSliceController>(),
+        whole::<EndpointSliceMirroringController>(),
+        whole::<PodGarbageCollector>(),
+        whole::<GarbageCollector>(),
+    ]);
+
+    /// The same, without the code of those that do nothing while a cluster boots.
+    pub const BOOT: Controllers = Controllers(&[
+        watching::<NamespaceController>(),
+        whole::<ServiceAccountController>(),
+        whole::<RootCaPublisher>(),
+        whole::<NodeIpamController>(),
+        whole::<NodeLifecycleController>(),
+        watching::<TaintEvictionController>(),
+        whole::<TtlController>(),
+        whole::<DeploymentController>(),
+        whole::<ReplicaSetController>(),
+        whole::<DaemonSetController>(),
+        whole::<EndpointsController>(),
+        whole::<EndpointSliceController>(),
+        whole::<EndpointSliceMirroringController>(),
+        whole::<PodGarbageCollector>(),
+        watching::<GarbageCollector>(),
+    ]);
+
+    fn start(self) -> Vec<Box<dyn Work>> {
+        self.0.iter().map(|make| make()).collect()
+    }
 }
 
 /// The controller manager. One wake reconciles at most one key.
 #[derive(Clone, Debug)]
 pub struct ControllerManager {
     informers: SharedInformers,
-    controllers: Controllers,
+    controllers: Vec<Box<dyn Work>>,
     /// Whose turn it is: the controllers take turns, so that a long queue starves no other.
     turn: u32,
     next_sync: Time,
@@ -85,10 +105,10 @@ pub struct ControllerManager {
 impl ControllerManager {
     /// A controller manager that has not started: its first wake lists everything.
     #[must_use]
-    pub fn new() -> Self {
+    pub fn new(controllers: Controllers) -> Self {
         ControllerManager {
             informers: SharedInformers::new(Identity::new("system:kube-controller-manager", &[])),
-            controllers: Controllers::new(),
+            controllers: controllers.start(),
             turn: 0,
             next_sync: Time::ZERO,
         }
@@ -97,7 +117,7 @@ impl ControllerManager {
     /// Stops and forgets everything, as a process does that ends: the next wake starts anew.
     pub fn stop(&mut self, server: &mut ApiServer) {
         self.informers.stop(server);
-        for worker in self.controllers.all_mut() {
+        for worker in &mut self.controllers {
             worker.stop();
         }
     }
@@ -108,7 +128,7 @@ impl ControllerManager {
         if changes.is_empty() && !starting {
             return;
         }
-        for worker in self.controllers.all_mut() {
+        for worker in &mut self.controllers {
             if starting {
                 worker.start(cx.now, &self.informers);
             }
@@ -117,12 +137,6 @@ impl ControllerManager {
             }
             worker.catch_up(&self.informers);
         }
-    }
-}
-
-impl Default for ControllerManager {
-    fn default() -> Self {
-        ControllerManager::new()
     }
 }
 
@@ -136,12 +150,11 @@ impl Component for ControllerManager {
         if cx.now < self.next_sync {
             return;
         }
-        let workers = self.controllers.all_mut();
-        let count = u32::try_from(workers.len()).unwrap_or(u32::MAX);
+        let count = u32::try_from(self.controllers.len()).unwrap_or(u32::MAX);
         for _ in 0..count {
             let index = usize::try_from(self.turn % count).unwrap_or(0);
             self.turn = (self.turn + 1) % count;
-            if workers[index].work(cx, &self.informers) {
+            if self.controllers[index].work(cx, &self.informers) {
                 self.next_sync = cx.now + SYNC_INTERVAL;
                 return;
             }
@@ -152,19 +165,19 @@ impl Component for ControllerManager {
         if !self.informers.have_synced() {
             return Some(Time::ZERO);
         }
-        let due = self.controllers.all().iter().filter_map(|worker| worker.next_due()).min()?;
+        let due = self.controllers.iter().filter_map(|worker| worker.next_due()).min()?;
         Some(due.max(self.next_sync))
     }
 
     fn busy(&self, _now: Time) -> Option<String> {
-        self.controllers.all().iter().find_map(|worker| worker.busy())
+        self.controllers.iter().find_map(|worker| worker.busy())
     }
 
     fn digest(&self, digest: &mut Digest) {
         digest.add(&self.informers);
         digest.u64(u64::from(self.turn));
         digest.add(&self.next_sync);
-        for worker in self.controllers.all() {
+        for worker in &self.controllers {
             worker.digest(digest);
         }
     }

@@ -29,7 +29,10 @@ pub(crate) struct World {
 impl World {
     /// A cluster with the namespace default.
     pub(crate) fn new() -> Self {
-        let mut world = World { cluster: TestCluster::new(), manager: ControllerManager::new() };
+        let mut world = World {
+            cluster: TestCluster::new(),
+            manager: ControllerManager::new(crate::Controllers::ALL),
+        };
         world.create_namespace(NAMESPACE);
         world.run(20);
         world

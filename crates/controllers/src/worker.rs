@@ -1,13 +1,15 @@
 //! One controller at work: its queue, its identity, and the keys that wait until the informers
 //! have caught up with the controller's own writes.
 
+use std::fmt;
+
 use api::{Key, KindId};
 use apiserver::Identity;
 use client::{Context, EventRecorder, WorkQueue};
 use sim::{Digest, Duration, OrdMap, SmallMap, Time};
 use trace::What;
 
-use crate::{Action, Change, Controller, Enqueue, SharedInformers, SyncContext, Watched};
+use crate::{Action, Change, Controller, Enqueue, Error, SharedInformers, SyncContext, Watched};
 
 /// How long a worker is busy with a key for which it wrote something: requests take their time,
 /// and no key is with two workers at once. So changes that come in bursts are looked at together.
@@ -17,7 +19,7 @@ const WRITE_TIME: Duration = Duration::from_millis(10);
 const WRITES_LIMIT: usize = 64;
 
 /// What the manager needs of a controller, whatever its type.
-pub(crate) trait Work {
+pub(crate) trait Work: Send + Sync {
     /// Adds the keys to begin with.
     fn start(&mut self, now: Time, informers: &SharedInformers);
     /// Shows it a change.
@@ -34,11 +36,30 @@ pub(crate) trait Work {
     fn stop(&mut self);
     /// Adds everything its future depends on.
     fn digest(&self, digest: &mut Digest);
+    /// A copy of it as it stands.
+    fn clone_box(&self) -> Box<dyn Work>;
 }
 
-#[derive(Clone, Debug)]
+impl Clone for Box<dyn Work> {
+    fn clone(&self) -> Self {
+        self.clone_box()
+    }
+}
+
+impl fmt::Debug for dyn Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Work")
+    }
+}
+
+/// How a controller reconciles a key.
+type Reconcile<C> = fn(&mut C, &mut SyncContext<'_, '_>, &Key) -> Result<Action, Error>;
+
+#[derive(Clone)]
 pub(crate) struct Worker<C> {
     controller: C,
+    /// `None` in an engine that holds no more of the controller than what it watches.
+    sync: Option<Reconcile<C>>,
     queue: WorkQueue,
     identity: Identity,
     recorder: EventRecorder,
@@ -61,11 +82,12 @@ struct Writes {
 }
 
 impl<C: Controller> Worker<C> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(sync: Option<Reconcile<C>>) -> Self {
         let identity = Identity::service_account("kube-system", C::SERVICE_ACCOUNT);
         let recorder = EventRecorder::new(identity.clone(), C::EVENT_SOURCE, None);
         Worker {
             controller: C::default(),
+            sync,
             queue: WorkQueue::new(),
             identity,
             recorder,
@@ -150,6 +172,10 @@ impl<C: Controller> Work for Worker<C> {
 
     fn work(&mut self, cx: &mut Context<'_>, informers: &SharedInformers) -> bool {
         let Some(key) = self.next_key(cx.now, informers) else { return false };
+        let Some(reconcile) = self.sync else {
+            cx.lack(format!("the controller {}", C::NAME));
+            return true;
+        };
         if cx.trace.is_on() {
             cx.record(What::Reconcile { controller: C::NAME.to_string(), key: key.to_string() });
         }
@@ -164,7 +190,7 @@ impl<C: Controller> Work for Worker<C> {
         };
         // What this sync knows of the key is newer than what an earlier one set a timer for.
         self.queue.cancel(&key);
-        let outcome = self.controller.sync(&mut sync, &key);
+        let outcome = reconcile(&mut self.controller, &mut sync, &key);
         for (key, time) in std::mem::take(&mut sync.also) {
             self.queue.add_at(key, time);
         }
@@ -198,7 +224,7 @@ impl<C: Controller> Work for Worker<C> {
     }
 
     fn stop(&mut self) {
-        *self = Worker::new();
+        *self = Worker::new(self.sync);
     }
 
     fn digest(&self, digest: &mut Digest) {
@@ -218,5 +244,9 @@ impl<C: Controller> Work for Worker<C> {
             digest.u64(*revision);
             digest.add(keys);
         }
+    }
+
+    fn clone_box(&self) -> Box<dyn Work> {
+        Box::new(self.clone())
     }
 }

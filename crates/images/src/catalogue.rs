@@ -8,7 +8,7 @@ use sim::{Digest, Duration};
 use crate::apps::{base, boutique};
 use crate::tags::Tags;
 use crate::userland::Lookup;
-use crate::{all, official, server, userland};
+use crate::{all, boot, official, server, userland};
 
 /// What is known of an image.
 #[derive(Debug)]
@@ -50,13 +50,52 @@ impl ImageDefinition {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Catalogue;
 
+/// The catalogue of the images that a cluster boots with. What it lists it answers as the whole
+/// catalogue does; of all else it says that it does not know.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BootCatalogue;
+
+impl BootCatalogue {
+    fn definition(repository: &str) -> Option<&'static ImageDefinition> {
+        boot().iter().copied().find(|definition| definition.repository == repository)
+    }
+}
+
+impl ImageCatalogue for BootCatalogue {
+    fn resolve(&self, reference: &ImageReference) -> Result<Image, PullError> {
+        let repository = reference.repository();
+        let tag = reference.tag.as_deref().unwrap_or("latest");
+        let known = Self::definition(&repository).ok_or_else(PullError::undecided)?;
+        if reference.digest.is_none() && !known.tags.contain(tag) {
+            return Err(PullError::undecided());
+        }
+        let digest = reference.digest.clone().unwrap_or_else(|| digest_of(&repository, tag));
+        Ok(describe_listed(repository, digest, tag, known))
+    }
+
+    fn start(
+        &self,
+        image: &Image,
+        environment: &Environment,
+    ) -> Result<Box<dyn Process>, StartError> {
+        let command = environment.argv.first().map(String::as_str).unwrap_or_default();
+        let name = command.rsplit('/').next().unwrap_or_default();
+        let known = Self::definition(&image.repository).ok_or_else(StartError::undecided)?;
+        known.lookup(&image.tag)(name, environment).ok_or_else(|| match known.has_userland {
+            true => StartError::undecided(),
+            false => not_found(command),
+        })
+    }
+}
+
 /// How long it takes to find out that there is no such image.
 const REFUSED_AFTER: Duration = Duration::from_millis(900);
 /// How long a name takes that cannot be resolved.
 const UNRESOLVED_AFTER: Duration = Duration::from_millis(150);
 
 fn definition(repository: &str) -> Option<&'static ImageDefinition> {
-    let listed = all().iter().copied().find(|definition| definition.repository == repository);
+    let mut listed = boot().iter().chain(all()).copied();
+    let listed = listed.find(|definition| definition.repository == repository);
     let base = || base::IMAGES.iter().find(|definition| definition.repository == repository);
     listed.or_else(base).or_else(|| boutique::definition(repository))
 }
@@ -78,7 +117,7 @@ fn refuse(reference: &ImageReference, code: &str, why: &str, after: Duration) ->
         "rpc error: code = {code} desc = failed to pull and unpack image \"{reference}\": failed \
          to resolve reference \"{reference}\": {why}"
     );
-    PullError { message, after }
+    PullError { message, after, is_undecided: false }
 }
 
 /// What stands in the way before the registry can be asked.
@@ -165,6 +204,7 @@ fn not_found(command: &str) -> StartError {
              failed: runc create failed: unable to start container process: error during \
              container init: {why}: unknown"
         ),
+        is_undecided: false,
     }
 }
 
@@ -195,6 +235,15 @@ fn describe(
             files: &[],
         };
     };
+    describe_listed(repository, digest, tag, known)
+}
+
+fn describe_listed(
+    repository: String,
+    digest: String,
+    tag: &str,
+    known: &ImageDefinition,
+) -> Image {
     let size = known.sizes.iter().find(|(prefix, _)| tag.starts_with(prefix));
     let variable = |(name, value): &(&str, &str)| ((*name).to_string(), (*value).to_string());
     Image {

@@ -14,6 +14,7 @@ use sim::Digest;
 
 use crate::apps::PLAIN;
 use crate::catalogue::ImageDefinition;
+use crate::userland::copy;
 
 /// `ghcr.io/flannel-io/flannel`.
 pub(crate) static IMAGE: ImageDefinition = ImageDefinition {
@@ -30,6 +31,7 @@ pub(crate) static PLUGIN: ImageDefinition = ImageDefinition {
     sizes: &[("", 4_900_000)],
     command: &["sh"],
     files: &[("/flannel", "\u{7f}ELF flannel CNI plugin\n")],
+    program: |name, _| (name == "cp").then(|| Box::new(Copy) as _),
     ..PLAIN
 };
 
@@ -41,6 +43,9 @@ const MANAGER: &str = "flannel.alpha.coreos.com/kube-subnet-manager";
 fn program(name: &str, environment: &Environment) -> Option<Box<dyn Process>> {
     let kube = environment.argv.iter().any(|word| word.ends_with("-kube-subnet-mgr"));
     let identity = Identity::service_account("kube-flannel", "flannel");
+    if name == "cp" {
+        return Some(Box::new(Copy));
+    }
     (name == "flanneld").then(|| {
         Box::new(Flannel {
             kube,
@@ -53,6 +58,33 @@ fn program(name: &str, environment: &Environment) -> Option<Box<dyn Process>> {
             remotes: BTreeMap::new(),
         }) as _
     })
+}
+
+/// `cp` as both images use it, without the other commands that are in them.
+#[derive(Clone, Debug)]
+struct Copy;
+
+impl Process for Copy {
+    fn on(&mut self, event: ProcessEvent, io: &mut Io<'_>) -> Flow {
+        if event != ProcessEvent::Started {
+            return Flow::Continue;
+        }
+        match copy(&io.environment.argv.clone(), io) {
+            Ok(()) => Flow::Exit(0),
+            Err(words) => {
+                io.stderr(&words);
+                Flow::Exit(1)
+            }
+        }
+    }
+
+    fn clone_box(&self) -> Box<dyn Process> {
+        Box::new(self.clone())
+    }
+
+    fn digest(&self, digest: &mut Digest) {
+        digest.str("cp");
+    }
 }
 
 /// The agent of one node.

@@ -1,5 +1,6 @@
 //! All container images of the simulated world: what the registries hold and the programs that
-//! run in containers. One file per image, and a line in [`all`].
+//! run in containers. One file per image, and a line in [`all`], or in [`boot`] if a cluster needs
+//! it to boot: that is all that the engine holds which a page loads first.
 //!
 //! It knows `runtime`'s processes and plain facts about images. Programs that are clients of the
 //! API server in reality (kube-proxy, CoreDNS, flannel) are clients of it here, under their own
@@ -37,7 +38,7 @@ mod shell;
 mod tags;
 mod userland;
 
-pub use catalogue::{Catalogue, ImageDefinition};
+pub use catalogue::{BootCatalogue, Catalogue, ImageDefinition};
 pub use tags::Tags;
 
 /// The catalogue of all images, to hand to every node.
@@ -46,14 +47,17 @@ pub fn catalogue() -> Arc<dyn ImageCatalogue> {
     Arc::new(Catalogue)
 }
 
-/// All images that are more than a server, each with its programs.
+/// The catalogue of the images that a cluster boots with: whoever links no more than this holds
+/// no other image's programs.
 #[must_use]
-pub fn all() -> &'static [&'static ImageDefinition] {
-    static ALL: &[&ImageDefinition] = &[
-        &nginx::IMAGE,
-        &nginx::SLIM,
-        &busybox::IMAGE,
-        &busybox::OF_KUBERNETES,
+pub fn boot_catalogue() -> Arc<dyn ImageCatalogue> {
+    Arc::new(BootCatalogue)
+}
+
+/// The images that a cluster boots with.
+#[must_use]
+pub fn boot() -> &'static [&'static ImageDefinition] {
+    static BOOT: &[&ImageDefinition] = &[
         &pause::IMAGE,
         &control_plane::ETCD,
         &control_plane::KUBE_APISERVER,
@@ -63,6 +67,18 @@ pub fn all() -> &'static [&'static ImageDefinition] {
         &flannel::IMAGE,
         &flannel::PLUGIN,
         &kube_proxy::IMAGE,
+    ];
+    BOOT
+}
+
+/// All other images that are more than a server, each with its programs.
+#[must_use]
+pub fn all() -> &'static [&'static ImageDefinition] {
+    static ALL: &[&ImageDefinition] = &[
+        &nginx::IMAGE,
+        &nginx::SLIM,
+        &busybox::IMAGE,
+        &busybox::OF_KUBERNETES,
         &coredns::OF_DOCKER,
         &apps::agnhost::IMAGE,
         &apps::redis::IMAGE,

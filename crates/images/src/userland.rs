@@ -11,6 +11,7 @@ mod file_commands;
 mod follow;
 mod network;
 
+pub(crate) use file_commands::copy;
 use file_commands::files;
 pub(crate) use network::{curl, old_nslookup, program as network_program, show};
 

@@ -203,6 +203,9 @@ impl PodWorker {
         let started = node.images.catalogue().start(&instance.image, &environment);
         let process = started.map_err(|error| {
             let id = node.container_id(cx);
+            if error.is_undecided {
+                cx.lack(format!("a program of the image {}", instance.image.repository));
+            }
             let why = error.message.split("container init: ").last().unwrap_or_default();
             Finding::Error(format!(
                 "rpc error: code = Unknown desc = failed to exec in container: failed to start \

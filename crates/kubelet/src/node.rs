@@ -443,7 +443,11 @@ impl Node {
     }
 
     pub(crate) fn pull(&mut self, cx: &mut Context<'_>, reference: &ImageReference) -> Pull {
-        self.images.pull(reference, cx.now, cx.streams.named(&self.stream))
+        let pull = self.images.pull(reference, cx.now, cx.streams.named(&self.stream));
+        if pull.result.as_ref().is_err_and(|error| error.is_undecided) {
+            cx.lack(format!("the image {reference}"));
+        }
+        pull
     }
 }
 

@@ -392,6 +392,9 @@ impl PodWorker {
                 self.post_start(node, cx, place)
             }
             Err(error) => {
+                if error.is_undecided {
+                    cx.lack(format!("a program of the image {}", instance.image.repository));
+                }
                 let message = error.message;
                 instance.fail_to_start(START_ERROR_EXIT_CODE, message.clone(), cx.now);
                 let event = format!("Error: {message}");

@@ -38,6 +38,16 @@ pub struct PullError {
     pub message: String,
     /// How long it took to find out.
     pub after: Duration,
+    /// Whether there may well be such an image: the catalogue is not all that there is.
+    pub is_undecided: bool,
+}
+
+impl PullError {
+    /// The catalogue does not list the image, and another does perhaps.
+    #[must_use]
+    pub fn undecided() -> Self {
+        PullError { message: String::new(), after: Duration::ZERO, is_undecided: true }
+    }
 }
 
 /// Why a program could not be started.
@@ -45,6 +55,16 @@ pub struct PullError {
 pub struct StartError {
     /// The container runtime's message.
     pub message: String,
+    /// Whether there may well be such a program: the catalogue is not all that there is.
+    pub is_undecided: bool,
+}
+
+impl StartError {
+    /// The catalogue does not know the program, and another does perhaps.
+    #[must_use]
+    pub fn undecided() -> Self {
+        StartError { message: String::new(), is_undecided: true }
+    }
 }
 
 /// All images: what the registries of the simulated world hold. The cluster hands one to every

@@ -2,8 +2,7 @@
 //! gathers messages for the page. It has no JavaScript in it, so that it is tested natively.
 
 use cluster::{
-    Cluster, Command as ClusterCommand, KUBERNETES_VERSION, Options, Outcome, Session,
-    TrafficSource,
+    Cluster, Command as ClusterCommand, KUBERNETES_VERSION, Options, Outcome, Parts, TrafficSource,
 };
 use kubectl::{DocumentResult, Done, Mark, Refusal};
 use projection::Projection;
@@ -11,8 +10,10 @@ use protocol::{
     Action, AppliedObject, Batch, Booted, Command, CommandResult, Detail, Message, ObjectRef,
     Problem, Request,
 };
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use sim::{Duration, Time};
+
+use crate::handover::Arriving;
 
 /// How many events are handled between two looks at the wall clock.
 const EVENTS_PER_LOOK: u64 = 64;
@@ -24,14 +25,14 @@ const COUNT_INTERVAL_MS: f64 = 200.0;
 const LONGEST_PAUSE_MS: f64 = 250.0;
 
 /// How virtual time goes on.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Mode {
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) enum Mode {
     /// It stands.
     Paused,
     /// It follows the wall clock.
     Playing,
     /// As fast as it can until the cluster is quiet, or until that instant; then as before.
-    UntilQuiet { end: Time, resume: bool },
+    UntilQuiet { end_nanos: u64, resume: bool },
 }
 
 /// Where virtual and wall time were the same.
@@ -42,34 +43,60 @@ struct Anchor {
 }
 
 /// A cluster that is shown.
-struct Shown {
-    cluster: Cluster,
-    projection: Projection,
-    mode: Mode,
-    speed: f64,
+pub(crate) struct Shown {
+    pub(crate) cluster: Cluster,
+    pub(crate) projection: Projection,
+    pub(crate) mode: Mode,
+    pub(crate) speed: f64,
     anchor: Anchor,
     measured: Anchor,
     speed_achieved: f64,
     behind: bool,
-    sequence: u64,
-    reset: bool,
+    pub(crate) sequence: u64,
+    pub(crate) reset: bool,
     sent_ms: f64,
     counted_ms: f64,
     sent_state: Option<(bool, bool, bool)>,
-    selected: Option<ObjectRef>,
+    pub(crate) selected: Option<ObjectRef>,
     detail: Option<Detail>,
     detail_at: Option<u64>,
 }
 
+/// What this build of the engine holds.
+const PARTS: Parts = if cfg!(feature = "full") { Parts::FULL } else { Parts::CORE };
+
 /// The owner of at most one cluster.
-#[derive(Default)]
 pub struct Host {
-    shown: Option<Shown>,
-    messages: Vec<Message>,
-    wall_ms: f64,
+    pub(crate) parts: Parts,
+    pub(crate) shown: Option<Shown>,
+    pub(crate) messages: Vec<Message>,
+    /// What was asked for and waits for an engine that holds what it needs.
+    pub(crate) waiting: Vec<Request>,
+    /// A cluster on its way from another engine.
+    pub(crate) arriving: Option<Arriving>,
+    pub(crate) wall_ms: f64,
+}
+
+impl Default for Host {
+    fn default() -> Self {
+        Host::of(PARTS)
+    }
 }
 
 impl Host {
+    /// A host whose clusters are made of no more than these parts.
+    #[must_use]
+    pub fn of(parts: Parts) -> Host {
+        Host {
+            parts,
+            shown: None,
+            messages: Vec::new(),
+            waiting: Vec::new(),
+            arriving: None,
+            wall_ms: 0.0,
+        }
+    }
+
     /// Takes one request of the page, as bytes of the protocol.
     pub fn command(&mut self, request: &[u8], now_ms: f64) {
         self.wall_ms = now_ms;
@@ -80,9 +107,9 @@ impl Host {
     }
 
     /// Does what a request asks for.
-    pub fn run(&mut self, Request { id, command }: Request, now_ms: f64) {
-        if let Command::Boot { seed, nodes } = command {
-            self.boot(Cluster::new(Options::new(seed, nodes)), now_ms);
+    pub fn run(&mut self, request: Request, now_ms: f64) {
+        if let Command::Boot { seed, nodes } = request.command {
+            self.boot(Cluster::of(self.parts, Options::new(seed, nodes)), now_ms);
             return;
         }
         let Some(shown) = &mut self.shown else {
@@ -90,18 +117,29 @@ impl Host {
             self.messages.push(Message::Fatal { message });
             return;
         };
-        if let Some(command) = cluster_command(&command) {
+        if shown.is_lacking() {
+            self.waiting.push(request);
+        } else if let Some(command) = cluster_command(&request.command) {
             shown.catch_up(now_ms);
             let outcome = shown.cluster.execute(command);
-            self.messages.push(Message::Result(result(id, &outcome)));
-            return;
+            if shown.is_lacking() {
+                self.waiting.push(request);
+            } else {
+                self.messages.push(Message::Result(result(request.id, &outcome)));
+            }
+        } else {
+            let is_step = request.command == Command::Step;
+            shown.control(request.command.clone(), now_ms);
+            if is_step && shown.is_lacking() {
+                self.waiting.push(request);
+            }
         }
-        shown.control(command, now_ms);
     }
 
-    fn boot(&mut self, cluster: Cluster, now_ms: f64) {
+    pub(crate) fn boot(&mut self, cluster: Cluster, now_ms: f64) {
         let options = &cluster.session().options;
         self.messages.clear();
+        self.waiting.clear();
         self.messages.push(Message::Booted(Booted {
             kubernetes_version: KUBERNETES_VERSION.to_string(),
             seed: options.seed,
@@ -109,25 +147,8 @@ impl Host {
             epoch_ms: options.epoch_seconds * 1000,
         }));
         let before = self.shown.take();
-        let anchor = Anchor { wall_ms: now_ms, time: cluster.now() };
-        self.shown = Some(Shown {
-            cluster,
-            projection: Projection::default(),
-            mode: Mode::Playing,
-            speed: before.map_or(1.0, |shown| shown.speed),
-            anchor,
-            measured: anchor,
-            speed_achieved: 0.0,
-            behind: false,
-            sequence: 0,
-            reset: true,
-            sent_ms: f64::MIN,
-            counted_ms: f64::MIN,
-            sent_state: None,
-            selected: None,
-            detail: None,
-            detail_at: None,
-        });
+        let speed = before.map_or(1.0, |shown| shown.speed);
+        self.shown = Some(Shown { speed, ..Shown::new(cluster, now_ms) });
     }
 
     /// Works for at most `slice_ms` milliseconds. Returns after how many milliseconds it wants
@@ -151,27 +172,6 @@ impl Host {
             Ok(bytes) => Some(bytes),
             Err(error) => protocol::encode(&[Message::Fatal { message: error.to_string() }]).ok(),
         }
-    }
-
-    /// Gives the cluster a command, as JSON, and says what became of it, as JSON: a list of
-    /// objects with `title` and either `action` or `message`.
-    pub fn execute(&mut self, command: &str) -> String {
-        let failed = |message: &str| json!([{ "title": "", "message": message }]).to_string();
-        let Some(shown) = &mut self.shown else { return failed("there is no cluster yet") };
-        let command: ClusterCommand = match serde_json::from_str(command) {
-            Ok(command) => command,
-            Err(error) => return failed(&error.to_string()),
-        };
-        let outcome = shown.cluster.execute(command);
-        let CommandResult { done, problems, .. } = result(0, &outcome);
-        let done = done.iter().map(|object| {
-            let action = format!("{:?}", object.action).to_lowercase();
-            json!({ "title": object.title, "action": action })
-        });
-        let problems = problems
-            .iter()
-            .map(|problem| json!({ "title": problem.title, "message": problem.message }));
-        serde_json::Value::Array(done.chain(problems).collect()).to_string()
     }
 
     /// The digest of the cluster's state.
@@ -202,17 +202,6 @@ impl Host {
         serde_json::to_string(shown.cluster.session()).ok()
     }
 
-    /// Makes the cluster of a session again.
-    ///
-    /// # Errors
-    /// What is wrong with the session, in words; the cluster that is shown stays then.
-    pub fn replay(&mut self, session: &str) -> Result<(), String> {
-        let session: Session = serde_json::from_str(session).map_err(|error| error.to_string())?;
-        let cluster = session.replay().map_err(|error| error.to_string())?;
-        self.boot(cluster, self.wall_ms);
-        Ok(())
-    }
-
     /// Panics in the middle of a change, as a defect would.
     pub fn trap(&mut self) {
         if let Some(shown) = &mut self.shown {
@@ -223,6 +212,33 @@ impl Host {
 }
 
 impl Shown {
+    pub(crate) fn new(cluster: Cluster, now_ms: f64) -> Shown {
+        let anchor = Anchor { wall_ms: now_ms, time: cluster.now() };
+        Shown {
+            cluster,
+            projection: Projection::default(),
+            mode: Mode::Playing,
+            speed: 1.0,
+            anchor,
+            measured: anchor,
+            speed_achieved: 0.0,
+            behind: false,
+            sequence: 0,
+            reset: true,
+            sent_ms: f64::MIN,
+            counted_ms: f64::MIN,
+            sent_state: None,
+            selected: None,
+            detail: None,
+            detail_at: None,
+        }
+    }
+
+    /// Whether the cluster stands still until another engine takes it over.
+    fn is_lacking(&self) -> bool {
+        self.cluster.lacking().is_some()
+    }
+
     fn set_anchor(&mut self, wall_ms: f64) {
         self.anchor = Anchor { wall_ms, time: self.cluster.now() };
         self.measured = self.anchor;
@@ -254,7 +270,8 @@ impl Shown {
             Command::RunUntilQuiet { bound_ms } => {
                 let bound = Duration::from_millis(u64::try_from(bound_ms).unwrap_or(0));
                 let resume = self.mode == Mode::Playing;
-                self.mode = Mode::UntilQuiet { end: self.cluster.now() + bound, resume };
+                let end_nanos = (self.cluster.now() + bound).as_nanos();
+                self.mode = Mode::UntilQuiet { end_nanos, resume };
             }
             Command::Select { object } => {
                 self.selected = Some(object);
@@ -284,6 +301,7 @@ impl Shown {
     /// Runs until the slice ends. Returns after how many milliseconds the next one is wanted.
     fn run(&mut self, now_ms: f64, end_ms: f64, wall: &dyn Fn() -> f64) -> f64 {
         match self.mode {
+            _ if self.is_lacking() => -1.0,
             Mode::Paused => -1.0,
             Mode::Playing => {
                 let target = self.target(now_ms);
@@ -297,7 +315,8 @@ impl Shown {
                 }
                 self.until_next_event()
             }
-            Mode::UntilQuiet { end, resume } => {
+            Mode::UntilQuiet { end_nanos, resume } => {
+                let end = Time::from_nanos(end_nanos);
                 self.run_until_quiet(end, resume, (now_ms, end_ms), wall);
                 0.0
             }
@@ -309,7 +328,7 @@ impl Shown {
             if self.cluster.run_until(target, EVENTS_PER_LOOK).finished {
                 return true;
             }
-            if wall() >= end_ms {
+            if wall() >= end_ms || self.is_lacking() {
                 return false;
             }
         }
@@ -331,7 +350,7 @@ impl Shown {
             let next = self.cluster.next_event_time().unwrap_or(end);
             let pause = self.cluster.now() + Duration::from_secs(1);
             self.cluster.run_until(next.max(pause).min(end), EVENTS_PER_LOOK);
-            if wall() >= end_ms {
+            if wall() >= end_ms || self.is_lacking() {
                 self.measure(now_ms);
                 return;
             }
@@ -355,7 +374,11 @@ impl Shown {
     }
 
     /// Gathers what the page does not know yet.
-    fn gather(&mut self, now_ms: f64, messages: &mut Vec<Message>) {
+    pub(crate) fn gather(&mut self, now_ms: f64, messages: &mut Vec<Message>) {
+        if self.is_lacking() && self.cluster.point().is_behind {
+            // What the cluster has come to is not what happens.
+            return;
+        }
         let reset = std::mem::take(&mut self.reset);
         let mut deltas = if reset {
             self.projection.reset(&mut self.cluster)
@@ -445,7 +468,7 @@ fn cluster_command(command: &Command) -> Option<ClusterCommand> {
     })
 }
 
-fn result(id: u64, outcome: &Outcome) -> CommandResult {
+pub(crate) fn result(id: u64, outcome: &Outcome) -> CommandResult {
     let mut done = Vec::new();
     let mut problems = Vec::new();
     for result in &outcome.results {
@@ -494,7 +517,7 @@ fn refused(result: &DocumentResult, refusal: &Refusal) -> Vec<Problem> {
     }
 }
 
-fn from_ms(milliseconds: f64) -> Duration {
+pub(crate) fn from_ms(milliseconds: f64) -> Duration {
     // A float's cast saturates, so that no number of milliseconds is out of range.
     Duration::from_nanos((milliseconds.max(0.0) * 1_000_000.0) as u64)
 }

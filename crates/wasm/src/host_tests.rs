@@ -1,5 +1,6 @@
 use std::cell::Cell;
 
+use cluster::Parts;
 use protocol::{Action, Batch, Command, CommandResult, Delta, Message, ObjectRef, Request};
 
 use super::Host;
@@ -173,4 +174,75 @@ fn a_request_before_the_first_boot_is_refused() {
     host.command(&bytes.expect("plain data"), 0.0);
     let told = protocol::decode(&host.take_messages().expect("an answer")).expect("spoken");
     assert!(matches!(told[0], Message::Fatal { .. }));
+}
+
+/// Hands the cluster of a page over to a whole engine, as the worker does.
+fn handed_over(page: &mut Page) -> (Page, Vec<Message>) {
+    let handover = page.host.hand_over().expect("a cluster");
+    let last = page.messages();
+    let mut host = Host::of(Parts::FULL);
+    host.take_over(&handover).expect("a handover");
+    while !host.catch_up(10.0, &|| 0.0).expect("the engines agree") {}
+    host.go_on(page.wall_ms.get());
+    (Page { host, wall_ms: page.wall_ms.clone(), next_id: page.next_id }, last)
+}
+
+#[test]
+fn what_a_small_engine_lacks_a_whole_one_does_and_the_page_misses_nothing() {
+    let mut page = Page { host: Host::of(Parts::CORE), ..Page::booted() };
+    page.send(Command::Boot { seed: 1, nodes: 3 });
+    page.send(Command::SetSpeed(60.0));
+    let mut told = page.pass(1000.0);
+    page.send(Command::Apply { text: POD.to_string() });
+    page.send(Command::SetSpeed(1.0));
+    assert!(page.host.lacking().is_some());
+    told.extend(page.pass(500.0));
+    let (mut page, last) = handed_over(&mut page);
+    told.extend(last);
+    assert!(page.host.lacking().is_none());
+    let later = page.pass(500.0);
+    assert!(result(&later).problems.is_empty());
+    assert!(batches(&later).iter().all(|batch| !batch.reset), "the page has the rows already");
+    let rows = batches(&later).iter().flat_map(|batch| &batch.deltas).count();
+    assert!(rows < 20, "only what changed is told: {rows} rows");
+    told.extend(later);
+    let numbers: Vec<u64> = batches(&told).iter().map(|batch| batch.sequence).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).collect::<Vec<_>>());
+    let speeds: Vec<i64> = batches(&told).iter().rev().take(2).map(|batch| batch.now_ms).collect();
+    assert!(speeds[0] - speeds[1] <= 200, "the speed came along: {speeds:?}");
+}
+
+#[test]
+fn an_engine_that_is_followed_hands_over_while_it_goes_on() {
+    let mut page = Page { host: Host::of(Parts::CORE), ..Page::booted() };
+    page.send(Command::Boot { seed: 2, nodes: 1 });
+    page.pass(1000.0);
+    let mut next = Host::of(Parts::FULL);
+    next.take_over(&page.host.hand_over().expect("a cluster")).expect("a handover");
+    while !next.catch_up(10.0, &|| 0.0).expect("the engines agree") {}
+    page.send(Command::FailNode { name: "node-1".to_string() });
+    page.pass(1000.0);
+    page.send(Command::Pause);
+    next.take_over(&page.host.hand_over().expect("a cluster")).expect("a handover");
+    while !next.catch_up(10.0, &|| 0.0).expect("the engines agree") {}
+    next.go_on(page.wall_ms.get());
+    assert_eq!(next.state_hash(), page.host.state_hash());
+    assert_eq!(next.slice(page.wall_ms.get(), 10.0, &|| 0.0), -1.0, "it is paused as well");
+}
+
+#[test]
+fn what_a_torn_event_showed_is_never_told() {
+    let mut page = Page { host: Host::of(Parts::CORE), ..Page::booted() };
+    page.send(Command::Boot { seed: 1, nodes: 3 });
+    page.send(Command::SetSpeed(1000.0));
+    page.pass(100.0);
+    // Some time after a node has failed, the pods on it are to be evicted.
+    page.send(Command::FailNode { name: "node-2".to_string() });
+    while page.host.lacking().is_none() {
+        page.pass(16.0);
+    }
+    assert!(batches(&page.pass(500.0)).is_empty());
+    let (mut page, _) = handed_over(&mut page);
+    let told = page.pass(100.0);
+    assert!(batches(&told)[0].reset, "the page is told everything anew");
 }

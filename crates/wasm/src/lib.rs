@@ -1,10 +1,13 @@
 //! The engine as a browser's worker or Node holds it: a class [`Engine`] that takes commands,
-//! runs in short slices and hands out messages, all as bytes of the protocol.
+//! runs in short slices and hands out messages, all as bytes of the protocol. It is built twice:
+//! whole, and with what a cluster needs to boot, which a page loads first (`cluster::Parts`).
 //!
 //! It knows the cluster, its projection and the protocol. It must never decide anything about
 //! the cluster by itself; the wall clock ends here, as a number that paces virtual time.
 
+mod handover;
 pub mod host;
+mod whole;
 
 use protocol::{Command, Request};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -40,12 +43,6 @@ impl Engine {
         self.host.run(boot_request(seed, nodes), now_ms());
     }
 
-    /// Gives the cluster a command, as JSON: `{"apply": {"text": "…"}}`. Returns what became of
-    /// it, as JSON.
-    pub fn execute(&mut self, command: &str) -> String {
-        self.host.execute(command)
-    }
-
     /// Works for a slice of at most 10 ms. Returns after how many milliseconds it wants the
     /// next slice; a negative number when only a command gives it something to do.
     pub fn slice(&mut self, now_ms: f64) -> f64 {
@@ -79,9 +76,17 @@ impl Engine {
         self.host.session().unwrap_or_default()
     }
 
-    /// Makes the cluster of a session again. Returns what went wrong, or nothing.
-    pub fn replay(&mut self, session: &str) -> Option<String> {
-        self.host.replay(session).err()
+    /// What came up that this build does not hold, if something did: then it does nothing more
+    /// until a whole engine takes over.
+    #[must_use]
+    pub fn lacking(&self) -> Option<String> {
+        self.host.lacking().map(str::to_string)
+    }
+
+    /// All that a whole engine needs to go on from here; to be called before the last messages
+    /// are taken.
+    pub fn hand_over(&mut self) -> String {
+        self.host.hand_over().unwrap_or_default()
     }
 
     /// Panics on purpose, in the middle of an event, as a defect of the engine would: for the
@@ -91,12 +96,47 @@ impl Engine {
     }
 }
 
+#[cfg(feature = "full")]
+#[wasm_bindgen]
+impl Engine {
+    /// Gives the cluster a command, as JSON: `{"apply": {"text": "…"}}`. Returns what became of
+    /// it, as JSON.
+    pub fn execute(&mut self, command: &str) -> String {
+        self.host.execute(command)
+    }
+
+    /// Makes the cluster of a session again. Returns what went wrong, or nothing.
+    pub fn replay(&mut self, session: &str) -> Option<String> {
+        self.host.replay(session).err()
+    }
+
+    /// Begins to make the cluster that another engine handed over, or goes on when it is the same
+    /// but later. Returns what went wrong, or nothing.
+    pub fn take_over(&mut self, handover: &str) -> Option<String> {
+        self.host.take_over(handover).err()
+    }
+
+    /// Works on that for at most so many milliseconds. Returns whether it is done.
+    ///
+    /// # Errors
+    /// When the other engine did something that this one would not have done.
+    pub fn catch_up(&mut self, milliseconds: f64) -> Result<bool, String> {
+        self.host.catch_up(milliseconds, &now_ms)
+    }
+
+    /// Goes on with the cluster that has arrived.
+    pub fn go_on(&mut self) {
+        self.host.go_on(now_ms());
+    }
+}
+
 fn boot_request(seed: u32, nodes: u32) -> Request {
     Request { id: 0, command: Command::Boot { seed: seed.into(), nodes } }
 }
 
 /// Runs a benchmark by name and returns its result as JSON, or nothing if there is none of
 /// that name.
+#[cfg(feature = "full")]
 #[wasm_bindgen]
 #[must_use]
 pub fn bench(name: &str) -> Option<String> {

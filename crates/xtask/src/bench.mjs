@@ -5,9 +5,9 @@ import { join } from "node:path";
 
 const [dist, name] = process.argv.slice(2);
 // As text, because Node takes a .js file without a package.json beside it for CommonJS.
-const glue = await readFile(join(dist, "engine.js"), "base64");
+const glue = await readFile(join(dist, "engine-full.js"), "base64");
 const engine = await import(`data:text/javascript;base64,${glue}`);
-engine.initSync({ module: await readFile(join(dist, "engine_bg.wasm")) });
+engine.initSync({ module: await readFile(join(dist, "engine-full_bg.wasm")) });
 const result = engine.bench(name);
 if (result === undefined) {
   console.error(`there is no benchmark ${name}`);

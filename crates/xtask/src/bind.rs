@@ -10,7 +10,8 @@ use std::path::Path;
 use wasm_bindgen_cli_support::Bindgen;
 
 /// The module `name` and its glue, from the package's compiled module. What an earlier run made of
-/// this very module is taken as it is.
+/// this very module is taken as it is: a package that is built in two ways is compiled anew each
+/// time, to the same bytes.
 pub fn bind(
     workspace: &Workspace,
     profile: Profile,
@@ -21,14 +22,18 @@ pub fn bind(
     let directory = workspace.target.join("wasm32-unknown-unknown").join(profile.directory());
     let input = directory.join(format!("{module}.wasm"));
     let output = workspace.target.join("xtask/bindgen").join(profile.name()).join(name);
-    let result = output.join(format!("{name}_bg.wasm"));
-    if !is_newer(&result, &input) || !is_newer(&result, &std::env::current_exe()?) {
+    let made_of = output.with_extension("made_of");
+    let compiled =
+        fs::read(&input).with_context(|| format!("no {}", workspace.relative(&input)))?;
+    let is_same = fs::read(&made_of).is_ok_and(|earlier| earlier == compiled);
+    if !is_same || !is_newer(&made_of, &std::env::current_exe()?) {
         process::announce(&format!("wasm-bindgen {name}"));
         if output.exists() {
             fs::remove_dir_all(&output).context("dist: cannot clear wasm-bindgen's output")?;
         }
         generate(&input, &output, name, profile)
             .with_context(|| format!("wasm-bindgen over {}", workspace.relative(&input)))?;
+        fs::write(&made_of, &compiled)?;
     }
     let mut files = BTreeMap::new();
     add_directory(&output, "", &mut files)?;

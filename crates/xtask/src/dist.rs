@@ -1,4 +1,4 @@
-//! The static site: both wasm modules, their glue, the editor, everything in `static/`, and beside
+//! The static site: its wasm modules, their glue, the editor, everything in `static/`, and beside
 //! each file its brotli and gzip form. A file is written, and compressed again, only when it
 //! changed.
 
@@ -12,8 +12,23 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// The wasm modules of the site: package, name in the site.
-pub const MODULES: [(&str, &str); 2] = [("web", "web"), ("wasm", "engine")];
+/// A wasm module of the site.
+pub struct Module {
+    /// The package that it is built from.
+    package: &'static str,
+    /// Its name in the site.
+    pub name: &'static str,
+    /// Whether it is built with its package's default features.
+    default_features: bool,
+}
+
+/// The page, the engine that it loads first, and the whole engine, in the order in which they are
+/// built: the engines are one package.
+pub const MODULES: [Module; 3] = [
+    Module { package: "web", name: "web", default_features: true },
+    Module { package: "wasm", name: "engine-core", default_features: false },
+    Module { package: "wasm", name: "engine-full", default_features: true },
+];
 
 /// Which cargo profile the modules are built with.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -62,11 +77,11 @@ pub fn build(workspace: &Workspace, profile: Profile) -> Result<()> {
 
 /// Everything the site holds, by its path in the site.
 fn collect(workspace: &Workspace, profile: Profile) -> Result<BTreeMap<String, Vec<u8>>> {
-    compile(workspace, profile)?;
     let mut site = BTreeMap::new();
     add_directory(&workspace.root.join("static"), "", &mut site)?;
-    for (package, name) in MODULES {
-        for (file, bytes) in bind(workspace, profile, package, name)? {
+    for module in &MODULES {
+        compile(workspace, profile, module)?;
+        for (file, bytes) in bind(workspace, profile, module.package, module.name)? {
             if site.insert(file.clone(), bytes).is_some() {
                 bail!("dist: {file} exists both in static/ and as a built file");
             }
@@ -80,12 +95,13 @@ fn collect(workspace: &Workspace, profile: Profile) -> Result<BTreeMap<String, V
     Ok(site)
 }
 
-fn compile(workspace: &Workspace, profile: Profile) -> Result<()> {
-    process::announce(&format!("building web and engine (profile {})", profile.name()));
+fn compile(workspace: &Workspace, profile: Profile, module: &Module) -> Result<()> {
+    process::announce(&format!("building {} (profile {})", module.name, profile.name()));
     let mut arguments =
         vec!["build", "--lib", "--target", "wasm32-unknown-unknown", "--profile", profile.name()];
-    for (package, _) in MODULES {
-        arguments.extend(["--package", package]);
+    arguments.extend(["--package", module.package]);
+    if !module.default_features {
+        arguments.push("--no-default-features");
     }
     process::run(&mut process::cargo(&workspace.root, &arguments))
 }

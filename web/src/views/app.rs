@@ -80,6 +80,8 @@ pub struct App {
     nodes: u32,
     traps: u32,
     settled: bool,
+    /// Whether something waits for the rest of the engine.
+    loading: bool,
     legend: Callback<(), Html>,
     /// The one callback of all parts: a new one for each drawing would draw all of them.
     send: Callback<Intent>,
@@ -117,6 +119,7 @@ impl Component for App {
             nodes: NODES,
             traps: 0,
             settled: false,
+            loading: false,
             legend: legend_in(language),
             send: context.link().callback(Event::Wanted),
             _listeners: listeners(context),
@@ -179,7 +182,7 @@ impl Component for App {
                     wanted={self.nodes} examples={Rc::clone(&self.examples)}
                     nodes={self.world.tables.nodes.clone()} language={self.language}
                     send={send.clone()} />
-                { transport(&self.world.pace, self.world.elapsed_ms(), self.speed, boot, strings,
+                { transport((&self.world.pace, self.loading), self.world.elapsed_ms(), self.speed, boot, strings,
                     send) }
                 <section class="panel editor" aria-label={strings.manifest}>
                     <Editor text={self.text.clone()} result={self.result.clone()}
@@ -341,9 +344,17 @@ impl App {
         match Bridge::start(context.link().callback(Event::Heard)) {
             Ok(bridge) => {
                 self.bridge = Some(bridge);
+                self.loading = false;
                 self.boot();
             }
             Err(error) => self.notice = Some(Notice::Broken(error.into())),
+        }
+    }
+
+    /// Lets the worker load the rest of the engine.
+    fn load(&self) {
+        if let Some(bridge) = &self.bridge {
+            bridge.load();
         }
     }
 
@@ -367,6 +378,13 @@ impl App {
                 self.traps += 1;
                 self.recover(context, message);
             }
+            FromWorker::Loading(loading) => {
+                self.loading = loading;
+                if loading && matches!(self.notice, Some(Notice::Unreachable(_))) {
+                    self.notice = None;
+                }
+            }
+            FromWorker::Unreachable(words) => self.notice = Some(Notice::Unreachable(words.into())),
             FromWorker::Trap(message) | FromWorker::Broken(message) => {
                 self.bridge = None;
                 self.notice = Some(Notice::Broken(message.into()));
@@ -396,6 +414,7 @@ impl App {
                 if !self.settled && Progress::of(&self.world).complete() {
                     self.settled = true;
                     self.say(Command::SetSpeed(self.speed), Origin::Button);
+                    self.load();
                     browser::announce("settled");
                 }
             }
@@ -466,6 +485,10 @@ impl App {
             }
             Intent::Board(board) => self.board = board,
             Intent::Dismiss => self.notice = None,
+            Intent::Load => {
+                self.notice = None;
+                self.load();
+            }
             Intent::Restart => {
                 (self.notice, self.traps) = (None, 0);
                 self.world = World::default();

@@ -26,6 +26,8 @@ use crate::strings::Language;
 /// What a person wants, from whatever part of the page.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Intent {
+    /// Try again to load the rest of the engine.
+    Load,
     /// A command for the engine.
     Send(Command),
     /// The editor's text is now this.

@@ -15,14 +15,21 @@ pub enum Notice {
     Broken(AttrValue),
     /// A button's command was refused, in the server's words.
     Refused(AttrValue),
+    /// The rest of the engine could not be loaded, and something waits for it.
+    Unreachable(AttrValue),
 }
 
 /// A notice over the map.
 pub fn notice_bar(notice: &Notice, strings: &'static Strings, send: &Callback<Intent>) -> Html {
-    let (title, text, detail, restart) = match notice {
-        Notice::Trapped(detail) => (strings.trap_title, strings.trap_text, detail, false),
-        Notice::Broken(detail) => (strings.broken_title, strings.broken_text, detail, true),
-        Notice::Refused(detail) => (strings.refused, "", detail, false),
+    let restart = Some(("restart", strings.restart, Intent::Restart));
+    let retry = Some(("retry", strings.retry, Intent::Load));
+    let (title, text, detail, remedy) = match notice {
+        Notice::Trapped(detail) => (strings.trap_title, strings.trap_text, detail, None),
+        Notice::Broken(detail) => (strings.broken_title, strings.broken_text, detail, restart),
+        Notice::Refused(detail) => (strings.refused, "", detail, None),
+        Notice::Unreachable(detail) => {
+            (strings.unreachable_title, strings.unreachable_text, detail, retry)
+        }
     };
     html! {
         <div class="notice" role="alert" data-testid="notice">
@@ -31,10 +38,10 @@ pub fn notice_bar(notice: &Notice, strings: &'static Strings, send: &Callback<In
                 if !text.is_empty() { <p>{ text }</p> }
                 <code class="message">{ detail }</code>
             </div>
-            if restart {
-                <button type="button" class="button small primary" data-testid="restart"
-                    onclick={say(send, Intent::Restart)}>
-                    { strings.restart }
+            if let Some((testid, words, intent)) = remedy {
+                <button type="button" class="button small primary" data-testid={testid}
+                    onclick={say(send, intent)}>
+                    { words }
                 </button>
             }
             { icon_button(Icon::Close, strings.dismiss, "dismiss", "", say(send, Intent::Dismiss)) }

@@ -74,7 +74,7 @@ pub fn TopBar(props: &TopBarProps) -> Html {
 
 /// Play, pause, step, speed and the clock.
 pub fn transport(
-    pace: &Pace,
+    (pace, loading): (&Pace, bool),
     elapsed_ms: i64,
     speed: f64,
     boot: Intent,
@@ -96,7 +96,7 @@ pub fn transport(
             { button(Icon::Forward, strings.run_until_quiet, "run-until-quiet", "",
                 Intent::RunUntilQuiet) }
             { speeds(speed, strings, send) }
-            { clock(pace, elapsed_ms, strings) }
+            { clock((pace, loading), elapsed_ms, strings) }
         </div>
     }
 }
@@ -119,8 +119,9 @@ fn speeds(chosen: f64, strings: &'static Strings, send: &Callback<Intent>) -> Ht
     }
 }
 
-fn clock(pace: &Pace, elapsed_ms: i64, strings: &'static Strings) -> Html {
+fn clock((pace, loading): (&Pace, bool), elapsed_ms: i64, strings: &'static Strings) -> Html {
     let (class, word) = match (pace.running, pace.quiet, pace.behind) {
+        _ if loading => ("busy", strings.loading.to_owned()),
         (true, _, true) => ("behind", format::speed(pace.speed_achieved)),
         (_, true, _) => ("quiet", strings.quiet.to_owned()),
         (true, false, _) => ("busy", strings.busy.to_owned()),

@@ -39,7 +39,7 @@ fn number(revision: &ControllerRevision) -> i64 {
 
 /// The patch that brings a DaemonSet back to its template. Upstream: getPatch.
 fn patch_of(daemon_set: &DaemonSet) -> Value {
-    let mut template = serde_json::to_value(&daemon_set.spec.template).unwrap_or_default();
+    let mut template = api::encode::to_value(&daemon_set.spec.template);
     template["$patch"] = "replace".into();
     json!({"spec": {"template": template}})
 }

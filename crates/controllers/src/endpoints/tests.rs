@@ -171,7 +171,7 @@ fn what_was_left_behind_is_deleted_when_the_controller_starts() {
     world.run(200);
     assert!(world.exists::<Endpoints>("foo"));
     world.manager.stop(&mut world.cluster.server);
-    world.manager = crate::ControllerManager::new();
+    world.manager = crate::ControllerManager::new(crate::Controllers::ALL);
     world.run(200);
     assert!(!world.exists::<Endpoints>("foo"));
     assert!(world.exists::<Endpoints>("lock"));

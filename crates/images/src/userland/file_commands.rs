@@ -50,7 +50,13 @@ pub(super) fn files(
             let forced = options.iter().any(|option| option.contains('f'));
             remove(&paths, forced, invocation, io)
         }
-        "cp" | "mv" => copy(name, &paths, invocation, io),
+        "cp" | "mv" => match copy_paths(name, &paths, io) {
+            Ok(()) => 0,
+            Err(words) => {
+                invocation.err = words;
+                1
+            }
+        },
         "ls" => {
             let directory = paths.first().cloned().unwrap_or_else(|| view.directory.to_string());
             list(&directory, invocation, io)
@@ -163,20 +169,25 @@ fn remove(paths: &[String], forced: bool, invocation: &mut Invocation, io: &mut 
     code
 }
 
-fn copy(name: &str, paths: &[String], invocation: &mut Invocation, io: &mut Io<'_>) -> i32 {
+/// `cp` or `mv` of one file, with the words of the command line; or what it complains of.
+pub(crate) fn copy(words: &[String], io: &mut Io<'_>) -> Result<(), String> {
+    let name = words.first().map(String::as_str).unwrap_or_default();
+    let operands = words.iter().skip(1).filter(|word| !(word.len() > 1 && word.starts_with('-')));
+    let directory = &io.environment.working_directory;
+    let paths: Vec<String> = operands.map(|operand| absolute(directory, operand)).collect();
+    copy_paths(name, &paths, io)
+}
+
+fn copy_paths(name: &str, paths: &[String], io: &mut Io<'_>) -> Result<(), String> {
     let [from, to] = paths else {
-        invocation.err = format!("{name}: needs a source and a target\n");
-        return 1;
+        return Err(format!("{name}: needs a source and a target\n"));
     };
-    let Some(content) = io.files.read(from).map(<[u8]>::to_vec) else {
-        invocation.err = missing(name, from);
-        return 1;
-    };
+    let content = io.files.read(from).map(<[u8]>::to_vec).ok_or_else(|| missing(name, from))?;
     io.files.write(to, &content);
     if name == "mv" {
         io.files.remove(from);
     }
-    0
+    Ok(())
 }
 
 fn list(directory: &str, invocation: &mut Invocation, io: &Io<'_>) -> i32 {
