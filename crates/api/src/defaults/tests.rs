@@ -295,7 +295,7 @@ fn what_says_nothing_is_not_stored() {
 fn whole(object: Value) -> Value {
     let (version, kind) = (object["apiVersion"].clone(), object["kind"].clone());
     let kind = crate::Kind::named(version.as_str().unwrap(), kind.as_str().unwrap()).unwrap();
-    let mut object = (kind.decode)(object).unwrap();
+    let mut object = kind.decode(object).unwrap();
     (kind.default)(&mut object);
     let once = object.clone();
     (kind.default)(&mut object);

@@ -91,7 +91,7 @@ mod tests {
     fn row(object: Value) -> Vec<String> {
         let (version, kind) = (object["apiVersion"].clone(), object["kind"].clone());
         let kind = Kind::named(version.as_str().unwrap(), kind.as_str().unwrap()).unwrap();
-        let object = (kind.decode)(object).unwrap();
+        let object = kind.decode(object).unwrap();
         let cells = (kind.row)(&object, Timestamp::UNIX_EPOCH);
         assert_eq!(cells.len(), (kind.columns)().len());
         cells.iter().map(ToString::to_string).collect()
