@@ -262,6 +262,8 @@ impl Shown {
             Command::Step => {
                 self.mode = Mode::Paused;
                 self.cluster.step();
+                // The page hears of every step, also of one that changed nothing it shows.
+                self.sent_state = None;
             }
             Command::SetSpeed(speed) if speed.is_finite() && speed > 0.0 => {
                 self.catch_up(now_ms);

@@ -15,7 +15,7 @@ use std::rc::Rc;
 
 use protocol::{
     Batch, Booted, ComponentRow, Delta, EventRow, GeneratorRow, KindRow, NodeRow, ObjectRef,
-    ObjectRow, PodRow, PodState, ServiceRow, WorkloadRow,
+    ObjectRow, PacketRow, PodRow, PodState, ServiceRow, WorkloadRow,
 };
 
 pub use journal::{Journal, Origin};
@@ -97,6 +97,8 @@ pub struct World {
     pub tables: Tables,
     /// Packets and probes that nobody has shown yet.
     pub traffic: Traffic,
+    /// While virtual time stands: the packet that was the last to go.
+    pub last_packet: Option<PacketRow>,
     sequence: Option<u64>,
 }
 
@@ -152,6 +154,11 @@ impl World {
             behind: batch.behind,
             quiet: batch.quiet,
             events_handled: batch.events_handled,
+        };
+        self.last_packet = match batch.packets.last() {
+            _ if batch.running => None,
+            Some(packet) => Some(packet.clone()),
+            None => self.last_packet.take(),
         };
         self.traffic.add(batch.packets, batch.lanes, batch.probes);
         for delta in batch.deltas {

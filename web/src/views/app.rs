@@ -15,6 +15,7 @@ use super::inspector::Inspector;
 use super::legend::legend;
 use super::menus::{Example, Menu};
 use super::notice::{Notice, notice_bar};
+use super::packet::packet_words;
 use super::parts::{Icon, say};
 use super::plane::control_plane;
 use super::top_bar::{TopBar, transport};
@@ -281,6 +282,9 @@ impl App {
         let mut pods = self.world.tables.pods.values();
         let outside = self.world.tables.generators.values().any(|row| row.from.is_none());
         let empty = pods.all(|pod| is_of_the_system(pod));
+        let tables = &self.world.tables;
+        let packet = self.world.last_packet.as_ref();
+        let packet = packet.map(|packet| packet_words(packet, tables, strings));
         html! {
             <main class="center" aria-label={strings.map_label}>
                 { control_plane(&self.world.tables.components, self.system, strings, send) }
@@ -289,6 +293,7 @@ impl App {
                     services={self.world.tables.services.clone()}
                     traffic={self.world.traffic.clone()} system={self.system} {outside}
                     speed={self.speed.max(self.world.pace.speed_achieved)}
+                    handled={self.world.pace.events_handled} {packet}
                     selected={self.selected.clone()} theme={self.theme} language={self.language}
                     send={send.clone()} />
                 if let Some(notice) = &self.notice { { notice_bar(notice, strings, send) } }

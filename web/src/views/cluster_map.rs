@@ -36,6 +36,10 @@ pub struct MapProps {
     pub traffic: Traffic,
     /// Whether anything is sent from outside of the cluster.
     pub outside: bool,
+    /// How many events there were: with each of them there may be traffic.
+    pub handled: u64,
+    /// The last packet in words, for who goes step by step.
+    pub packet: Option<AttrValue>,
     /// Whether the system's pods are shown.
     pub system: bool,
     /// The virtual clock.
@@ -141,7 +145,7 @@ impl Component for ClusterMap {
         }
         self.outlines_stale |= rows || new.selected != old.selected || new.theme != old.theme;
         self.ask_for_frame(context);
-        rows || flows || new.language != old.language
+        rows || flows || new.language != old.language || new.packet != old.packet
     }
 
     fn update(&mut self, context: &Context<Self>, event: Event) -> bool {
@@ -222,6 +226,9 @@ impl Component for ClusterMap {
                 }) }
                 { self.list_box(context, strings) }
                 { self.tooltip(context, strings) }
+                <p class="packet" role="status" data-testid="packet">
+                    { for context.props().packet.clone() }
+                </p>
             </div>
             { self.zoom_buttons(context, strings) }
             </>

@@ -8,6 +8,7 @@ mod inspector;
 mod legend;
 mod menus;
 mod notice;
+mod packet;
 mod parts;
 mod plane;
 mod requests;

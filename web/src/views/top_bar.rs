@@ -131,7 +131,8 @@ fn clock((pace, loading): (&Pace, bool), elapsed_ms: i64, strings: &'static Stri
     html! {
         <div class="clock" {title}>
             <time class="clock-time" data-testid="clock" aria-label={strings.clock}
-                data-milliseconds={elapsed_ms.to_string()}>
+                data-milliseconds={elapsed_ms.to_string()}
+                data-events={pace.events_handled.to_string()}>
                 { format::clock(elapsed_ms) }
             </time>
             <span class={classes!("pace", class)} data-testid="pace"
