@@ -272,3 +272,102 @@ fn what_a_pod_names_and_cannot_have_is_said() {
     assert!(events(&cluster).iter().any(failed), "{:?}", events(&cluster));
     assert_eq!(container(&cluster, "main").restart_count, 0, "what is unknown does not count");
 }
+
+/// Upstream: pkg/kubelet/kuberuntime/kuberuntime_termination_order_test.go.
+#[test]
+fn sidecars_end_after_the_others_and_the_last_first() {
+    let mut cluster = booted();
+    let sidecar = |name: &str| {
+        format!(
+            "  - name: {name}\n    image: busybox:1.37\n    restartPolicy: Always\n    command: [sh, \
+             -c, 'trap \"sleep 2; exit 0\" TERM; while true; do sleep 1; done']\n"
+        )
+    };
+    create(
+        &mut cluster,
+        &format!(
+            "  restartPolicy: Never\n  initContainers:\n{}{}  containers:\n  - name: main\n    image: \
+             busybox:1.37\n    command: [sleep, '5']\n  - name: other\n    image: busybox:1.37\n    \
+             command: [sleep, '8']\n",
+            sidecar("first"),
+            sidecar("second")
+        ),
+    );
+    cluster.run(Duration::from_secs(40));
+    let finished = |name: &str| {
+        let ended = container(&cluster, name).state.and_then(|state| state.terminated);
+        let ended = ended.expect("it has ended");
+        (ended.finished_at.expect("an end").0.as_second(), ended.exit_code)
+    };
+    let [main, other, second, first] = ["main", "other", "second", "first"].map(finished);
+    assert!(main.0 < other.0 && other.0 + 2 <= second.0, "{main:?} {other:?} {second:?}");
+    assert!(second.0 + 2 <= first.0 && first.0 <= second.0 + 4, "{second:?} {first:?}");
+    assert_eq!([main.1, other.1, second.1, first.1], [0; 4]);
+    let phase = pod(&cluster).and_then(|pod| pod.status?.phase);
+    assert_eq!(phase.as_deref(), Some("Succeeded"));
+    assert!(happened(&cluster, "Killing", "Stopping container second"));
+}
+
+/// Upstream: pkg/kubelet/kubelet_pods_test.go, TestMakeEnvironmentVariables.
+#[test]
+fn variables_come_from_objects_and_what_is_missing_is_said() {
+    let objects = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {key: value, \
+                   OTHER: second}\n---\napiVersion: v1\nkind: Secret\nmetadata: {name: s}\n\
+                   stringData: {password: hidden}\n";
+    for (lines, want) in [
+        (
+            "env: [{name: A, valueFrom: {configMapKeyRef: {name: c, key: key}}}, {name: B, value: \
+             \"$(A)-$(NOPE)-$$(A)\"}, {name: A, value: \"$(B)\"}]\n    command: [sh, -c, 'echo $A \
+             $B']",
+            Ok("value-$(NOPE)-$(A) value-$(NOPE)-$(A)\n"),
+        ),
+        (
+            "envFrom: [{prefix: X_, configMapRef: {name: c}}, {secretRef: {name: s}}]\n    env: \
+             [{name: X_key, value: own}]\n    command: [sh, -c, 'echo $X_key $X_OTHER $password']",
+            Ok("own second hidden\n"),
+        ),
+        (
+            "envFrom: [{configMapRef: {name: none, optional: true}}]\n    env: [{name: A, value: \
+             a}, {name: B, valueFrom: {secretKeyRef: {name: s, key: none, optional: true}}}, \
+             {name: C, valueFrom: {configMapKeyRef: {name: none, key: x, optional: true}}}]\n    \
+             command: [sh, -c, 'echo $A$B$C.']",
+            Ok("a.\n"),
+        ),
+        ("command: [echo, $(A), $(B), $$(A)]\n    env: [{name: A, value: x}]", Ok("x $(B) $(A)\n")),
+        (
+            "env: [{name: A, valueFrom: {configMapKeyRef: {name: c, key: none}}}]",
+            Err("couldn't find key none in ConfigMap default/c"),
+        ),
+        (
+            "env: [{name: A, valueFrom: {secretKeyRef: {name: s, key: none}}}]",
+            Err("couldn't find key none in Secret default/s"),
+        ),
+        (
+            "env: [{name: A, valueFrom: {configMapKeyRef: {name: none, key: x}}}]",
+            Err("configmap \"none\" not found"),
+        ),
+        ("envFrom: [{secretRef: {name: none}}]", Err("secret \"none\" not found")),
+        ("envFrom: [{configMapRef: {name: none}}]", Err("configmap \"none\" not found")),
+    ] {
+        let mut cluster = booted();
+        apply(&mut cluster, objects);
+        create(
+            &mut cluster,
+            &format!(
+                "  restartPolicy: Never\n  containers:\n  - name: main\n    image: busybox:1.37\n    \
+                 {lines}\n"
+            ),
+        );
+        cluster.run(Duration::from_secs(10));
+        match want {
+            Ok(words) => assert_eq!(log(&cluster), words, "{lines}"),
+            Err(words) => {
+                let waiting = container(&cluster, "main").state.and_then(|state| state.waiting);
+                let waiting = waiting.expect("it waits");
+                assert_eq!(waiting.reason.as_deref(), Some("CreateContainerConfigError"));
+                assert_eq!(waiting.message.as_deref(), Some(words));
+                assert!(happened(&cluster, "Failed", &format!("Error: {words}")), "{lines}");
+            }
+        }
+    }
+}

@@ -683,6 +683,55 @@ fn a_failing_hook_kills_its_container() {
     assert!(events.contains(&"FailedPostStartHook: PostStartHook failed".to_string()));
 }
 
+/// Upstream: pkg/kubelet/pod_workers.go, calculateEffectiveGracePeriod.
+#[test]
+fn a_second_deletion_shortens_the_grace() {
+    let mut world = World::ready();
+    world.create(
+        r#"{"metadata":{"name":"slow"},"spec":{"terminationGracePeriodSeconds":300,"containers":[
+        {"name":"main","image":"busybox:1.36","command":["sleep","1d"]}]}}"#,
+    );
+    world.seconds(10);
+    let delete = |world: &mut World, seconds: Option<i64>| {
+        let options = DeleteOptions { grace_period_seconds: seconds, ..DeleteOptions::default() };
+        world.cluster.api::<Pod>("default").delete("slow", options).expect("asked");
+    };
+    let exists = |world: &mut World| world.cluster.api::<Pod>("default").get("slow").is_ok();
+    delete(&mut world, None);
+    world.seconds(20);
+    assert!(exists(&mut world), "it has 300 seconds");
+    delete(&mut world, Some(5));
+    world.seconds(4);
+    assert!(exists(&mut world), "it has five seconds more");
+    world.seconds(3);
+    assert!(!exists(&mut world));
+}
+
+/// Upstream: pkg/kubelet/kuberuntime/helpers.go, GetBackoffKey: the image is a part of it.
+#[test]
+fn another_image_does_not_inherit_the_back_off() {
+    let mut world = World::ready();
+    let pod = r#"{"metadata":{"name":"crash"},"spec":{"containers":[{"name":"main",
+        "image":"busybox:1.35","command":["sh","-c","exit 1"]}]}}"#;
+    world.create(pod);
+    // After the third end it waits for 20 seconds and more.
+    world.seconds(25);
+    while world.container("crash", "main").restart_count < 2 {
+        world.seconds(1);
+    }
+    world.seconds(5);
+    let restarts = |world: &mut World| {
+        let statuses = world.status("crash").container_statuses.unwrap_or_default();
+        statuses.first().map_or(0, |status| status.restart_count)
+    };
+    let before = restarts(&mut world);
+    let mut changed = Pod::clone(&world.pod("crash"));
+    changed.spec.as_mut().expect("a spec").containers[0].image = Some("busybox:1.36".to_string());
+    world.cluster.api::<Pod>("default").update(changed).expect("updated");
+    world.seconds(8);
+    assert_eq!(restarts(&mut world), before + 1, "at once, and then after ten seconds");
+}
+
 #[test]
 fn a_pod_past_its_deadline_fails() {
     let mut world = World::ready();

@@ -11,6 +11,7 @@ use runtime::{Image, ImageReference};
 use sim::{Digest, Digestible, Duration, Time};
 
 use crate::activity::{Errand, Finding, Purpose};
+use crate::backoff::Backoff;
 use crate::container::{Blueprint, Instance, StartFailure, memory_limit};
 use crate::ending::LONGEST_HOOK;
 use crate::environment::secret;
@@ -97,8 +98,14 @@ impl PodWorker {
         cx: &mut Context<'_>,
         place: usize,
     ) -> Option<Time> {
+        let image = self.container(place).and_then(|container| container.image.clone());
         let record = self.containers.get_mut(place)?;
         let finished = record.exit()?.time;
+        // Another image is another container: what became of the last says nothing of it.
+        // Upstream: pkg/kubelet/kuberuntime/helpers.go, GetBackoffKey.
+        if record.current.as_ref().map(|ended| &ended.requested_image) != image.as_ref() {
+            record.restart_backoff = Backoff::default();
+        }
         let Some(ends) = record.restart_backoff.ends_since(finished, cx.now) else {
             record.restart_backoff.next(finished, cx.now);
             return None;

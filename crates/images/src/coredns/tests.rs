@@ -146,6 +146,27 @@ fn services_are_answered_as_upstream_does() {
         ("foo.svc.cluster.local.", "NS", "NXDOMAIN"),
         ("endpoint.external.testns.svc.cluster.local.", "CNAME", "NXDOMAIN"),
         ("ep1a.svc1.testns.svc.cluster.local.", "A", "A 5 172.0.0.1"),
+        ("_http._tcp.svc1.testns.svc.cluster.local.", "A", "A 5 10.96.0.11"),
+        ("_http._udp.svc1.testns.svc.cluster.local.", "SRV", "NXDOMAIN"),
+        ("_bogus._tcp.hdls1.testns.svc.cluster.local.", "SRV", "NXDOMAIN"),
+        ("*._tcp.hdls1.testns.svc.cluster.local.", "SRV", "NXDOMAIN"),
+        ("*.any.svc1.*.svc.cluster.local.", "A", "NXDOMAIN"),
+        ("hdlsprtls.testns.svc.cluster.local.", "SRV", ""),
+        ("hdls1.testns.svc.cluster.local.", "AAAA", ""),
+        ("svc0.testns.svc.cluster.local.", "AAAA", "NXDOMAIN"),
+        ("svc0.testns.svc.cluster.local.", "SRV", "NXDOMAIN"),
+        ("svc1.testns.svc.cluster.local.", "TXT", ""),
+        ("svc0.svc-nons.svc.cluster.local.", "TXT", "NXDOMAIN"),
+        ("external.testns.svc.cluster.local.", "SRV", ""),
+        ("_http._tcp.external.testns.svc.cluster.local.", "SRV", "NXDOMAIN"),
+        (
+            "external-to-service.testns.svc.cluster.local.",
+            "CNAME",
+            "CNAME svc1.testns.svc.cluster.local.",
+        ),
+        ("svc-nons.svc.cluster.local.", "A", "NXDOMAIN"),
+        ("cluster.local.", "A", ""),
+        ("172-0-0-6.hdls1.testns.svc.cluster.local.", "A", "NXDOMAIN"),
     ];
     check(&cases, Pods::Disabled);
 }

@@ -95,6 +95,103 @@ fn external_traffic_that_must_stay_on_a_node_without_endpoints_is_dropped() {
     assert!(!text.contains("KUBE-SVL"), "there is no local endpoint");
 }
 
+/// The Services svc3, svc4 and svc5 of upstream's table: a node port, an external address before
+/// two endpoints, a load balancer that not everybody may use.
+#[test]
+fn traffic_from_outside_is_masqueraded_and_filtered() {
+    let service = |name: &str, number: u32, more: &str| {
+        format!(
+            r#"{{"metadata":{{"namespace":"ns{number}","name":"{name}"}},"spec":{{
+            "clusterIP":"172.30.0.4{number}","ports":[{{"name":"p80","port":80,"protocol":"TCP"
+            {more}}}"#
+        )
+    };
+    let svc3 = service("svc3", 3, r#","nodePort":3003}],"type":"NodePort"}"#);
+    let svc4 = service("svc4", 4, r#"}],"externalIPs":["192.168.99.33"]}"#);
+    let svc5 = service(
+        "svc5",
+        5,
+        r#","nodePort":3002}],"type":"LoadBalancer","healthCheckNodePort":30000,
+        "loadBalancerSourceRanges":["203.0.113.0/25"]},
+        "status":{"loadBalancer":{"ingress":[{"ip":"1.2.3.4"}]}}"#,
+    );
+    let third = READY.replace("180.0.1", "180.0.3");
+    let both = READY.replace(
+        r#"{"addresses":["10.180.0.1"]}"#,
+        r#"{"addresses":["10.180.0.4"]},{"addresses":["10.180.0.5"]}"#,
+    );
+    for (service, slice, wants) in [
+        (
+            svc3,
+            &third,
+            [
+                "-A KUBE-NODEPORTS -m comment --comment ns3/svc3:p80 -m tcp -p tcp --dport 3003 -j \
+                 KUBE-EXT-X27LE4BHSL4DOUIK",
+                "-A KUBE-EXT-X27LE4BHSL4DOUIK -m comment --comment \"masquerade traffic for \
+                 ns3/svc3:p80 external destinations\" -j KUBE-MARK-MASQ",
+                "-A KUBE-EXT-X27LE4BHSL4DOUIK -j KUBE-SVC-X27LE4BHSL4DOUIK",
+                "-A KUBE-SVC-X27LE4BHSL4DOUIK -m comment --comment \"ns3/svc3:p80 -> \
+                 10.180.0.3:80\" -j KUBE-SEP-OYPFS5VJICHGATKP",
+            ],
+        ),
+        (
+            svc4,
+            &both,
+            [
+                "-A KUBE-SERVICES -m comment --comment \"ns4/svc4:p80 external IP\" -m tcp -p tcp -d \
+                 192.168.99.33 --dport 80 -j KUBE-EXT-4SW47YFZTEDKD3PK",
+                "-A KUBE-EXT-4SW47YFZTEDKD3PK -j KUBE-SVC-4SW47YFZTEDKD3PK",
+                "-A KUBE-SVC-4SW47YFZTEDKD3PK -m comment --comment \"ns4/svc4:p80 -> \
+                 10.180.0.4:80\" -m statistic --mode random --probability 0.5000000000 -j \
+                 KUBE-SEP-UKSFD7AGPMPPLUHC",
+                "-A KUBE-SVC-4SW47YFZTEDKD3PK -m comment --comment \"ns4/svc4:p80 -> \
+                 10.180.0.5:80\" -j KUBE-SEP-C6EBXVWJJZMIWKLZ",
+            ],
+        ),
+        (
+            svc5,
+            &third,
+            [
+                "-A KUBE-SERVICES -m comment --comment \"ns5/svc5:p80 loadbalancer IP\" -m tcp -p tcp \
+                 -d 1.2.3.4 --dport 80 -j KUBE-FW-NUKIZ6OKUXPJNT4C",
+                "-A KUBE-FW-NUKIZ6OKUXPJNT4C -m comment --comment \"ns5/svc5:p80 loadbalancer IP\" -s \
+                 203.0.113.0/25 -j KUBE-EXT-NUKIZ6OKUXPJNT4C",
+                "-A KUBE-FW-NUKIZ6OKUXPJNT4C -m comment --comment \"other traffic to ns5/svc5:p80 \
+                 will be dropped by KUBE-PROXY-FIREWALL\"",
+                "-A KUBE-PROXY-FIREWALL -m comment --comment \"ns5/svc5:p80 traffic not accepted by \
+                 KUBE-FW-NUKIZ6OKUXPJNT4C\" -m tcp -p tcp -d 1.2.3.4 --dport 80 -j DROP",
+            ],
+        ),
+    ] {
+        let lines = lines(&service, slice);
+        for want in wants {
+            assert!(lines.iter().any(|line| line == want), "{want}\nis missing in\n{lines:#?}");
+        }
+    }
+}
+
+/// Upstream: proxier_test.go, TestInternalTrafficPolicy: traffic of the cluster that must stay on
+/// a node without endpoints is dropped, not refused.
+#[test]
+fn internal_traffic_that_must_stay_on_a_node_without_endpoints_is_dropped() {
+    let service = r#"{"metadata":{"namespace":"ns1","name":"svc1"},"spec":{"clusterIP":"172.30.0.41",
+        "internalTrafficPolicy":"Local","ports":[{"name":"p80","port":80,"protocol":"TCP"}]}}"#;
+    assert_eq!(
+        lines(service, READY),
+        [
+            "-A KUBE-SERVICES -m comment --comment \"ns1/svc1:p80 has no local endpoints\" -m tcp -p \
+             tcp -d 172.30.0.41 --dport 80 -j DROP"
+        ]
+    );
+    let here = READY.replace(
+        r#"{"addresses":["10.180.0.1"]}"#,
+        r#"{"addresses":["10.180.0.1"],"nodeName":"test-hostname"}"#,
+    );
+    let text = lines(service, &here).join("\n");
+    let want = "--dport 80 -j KUBE-SVL-XPGD46QRK7WJZT7O";
+    assert!(text.contains(want) && !text.contains("KUBE-SVC-"), "{text}");
+}
+
 #[test]
 fn affinity_remembers_and_chance_divides() {
     let service = r#"{"metadata":{"namespace":"ns1","name":"svc1"},"spec":{"clusterIP":"172.30.0.41",
@@ -130,44 +227,97 @@ fn the_foundation_puts_each_jump_before_the_others() {
     ));
 }
 
-/// Which endpoints serve which traffic: name, policy, endpoints, then cluster and local ones.
+/// An endpoint in a word: its number, then `L` on this node, `A` and `B` with the zones of its
+/// hints, `H` and `O` with hints for this and another node, `t` terminating and serving, `d`
+/// terminating and not serving, `x` not ready.
+fn endpoint(word: &str) -> String {
+    let (number, flags) = word.split_at(1);
+    let has = |flag: char| flags.contains(flag);
+    let node = if has('L') { "test-hostname" } else { "other" };
+    let named = |list: &[(char, &str)]| -> String {
+        let names = list.iter().filter(|(flag, _)| has(*flag));
+        names.map(|(_, name)| format!(r#"{{"name":"{name}"}}"#)).collect::<Vec<_>>().join(",")
+    };
+    let zones = named(&[('A', "zone-a"), ('B', "zone-b")]);
+    let nodes = named(&[('H', "test-hostname"), ('O', "other")]);
+    let ready = !has('t') && !has('d') && !has('x');
+    format!(
+        r#"{{"addresses":["10.0.0.{number}"],"nodeName":"{node}",
+        "hints":{{"forZones":[{zones}],"forNodes":[{nodes}]}},"conditions":{{"ready":{ready},
+        "serving":{},"terminating":{}}}}}"#,
+        ready || has('t'),
+        has('t') || has('d')
+    )
+}
+
+/// Upstream: pkg/proxy/topology_test.go, TestCategorizeEndpoints: the internal and the external
+/// policy, whether it is reached from outside, the endpoints; then those for the cluster, those
+/// of the node, all that are reached, and whether there is any.
 #[test]
 fn endpoints_are_categorized_as_upstream_does() {
-    let ready = r#"{"addresses":["10.0.0.1"],"nodeName":"test-hostname"},{"addresses":["10.0.0.2"],"nodeName":"other"}"#;
-    let hinted = r#"{"addresses":["10.0.0.1"],"hints":{"forZones":[{"name":"zone-a"}]}},
-        {"addresses":["10.0.0.2"],"hints":{"forZones":[{"name":"zone-b"}]}}"#;
-    let partly = r#"{"addresses":["10.0.0.1"],"hints":{"forZones":[{"name":"zone-a"}]}},
-        {"addresses":["10.0.0.2"]}"#;
-    let by_node = r#"{"addresses":["10.0.0.1"],"hints":{"forNodes":[{"name":"test-hostname"}]}},
-        {"addresses":["10.0.0.2"],"hints":{"forNodes":[{"name":"other"}]}}"#;
-    let ending = r#"{"addresses":["10.0.0.1"],"nodeName":"test-hostname",
-        "conditions":{"ready":false,"serving":true,"terminating":true}},
-        {"addresses":["10.0.0.2"],"nodeName":"other",
-        "conditions":{"ready":false,"serving":false,"terminating":true}}"#;
-    for (name, internal, endpoints, cluster, local) in [
-        ("cluster traffic takes all that are ready", "Cluster", ready, "1 2", ""),
-        ("local traffic takes those of the node", "Local", ready, "", "1"),
-        ("hints for the zone", "Cluster", hinted, "1", ""),
-        ("hints that not all have are ignored", "Cluster", partly, "1 2", ""),
-        ("hints for the node", "Cluster", by_node, "1", ""),
-        ("terminating ones when no other is left", "Cluster", ending, "1", ""),
-        ("and local ones, too", "Local", ending, "", "1"),
+    for (internal, external, outside, endpoints, want) in [
+        // Hints for zones.
+        ("Cluster", "", false, "0A 1B 2B 3A", "0 3|-|0 3|any"),
+        ("Cluster", "", false, "0A 1B 2 3A", "0 1 2 3|-|0 1 2 3|any"),
+        ("Cluster", "", false, "0B 1B", "0 1|-|0 1|any"),
+        ("Cluster", "", false, "0A 1AB 2B", "0 1|-|0 1|any"),
+        ("Cluster", "", false, "0A 1Bx 2A", "0 2|-|0 2|any"),
+        ("Cluster", "Local", true, "0LA 1LB 2B 3A", "0 3|0 1|0 1 3|any"),
+        ("Local", "Cluster", true, "0LA 1LB 2B 3A", "0 3|0 1|0 1 3|any"),
+        ("Cluster", "Local", true, "0LA 1LB 2A 3B", "0 2|0 1|0 1 2|any"),
+        // Hints for nodes come before them.
+        ("Cluster", "", false, "0H 1O", "0|-|0|any"),
+        ("Cluster", "", false, "0H 1", "0 1|-|0 1|any"),
+        ("Cluster", "", false, "0O 1O", "0 1|-|0 1|any"),
+        ("Cluster", "", false, "0HB 1OA", "0|-|0|any"),
+        ("Cluster", "", false, "0OA 1OB", "0|-|0|any"),
+        // Policies.
+        ("Local", "", false, "", "-|-|-|none"),
+        ("Local", "", false, "0 1", "-|-|-|any"),
+        ("Local", "", false, "0L 1L", "-|0 1|0 1|any"),
+        ("Local", "", false, "0L 1", "-|0|0|any"),
+        ("Cluster", "", false, "0x 1x", "-|-|-|none"),
+        ("Cluster", "", false, "0x 1", "1|-|1|any"),
+        ("Cluster", "", false, "0t 1d", "0|-|0|any"),
+        ("Cluster", "", false, "0t 1", "1|-|1|any"),
+        ("Local", "Cluster", true, "0L 1", "0 1|0|0 1|any"),
+        ("Cluster", "Local", true, "0L 1", "0 1|0|0 1|any"),
+        ("Local", "Local", true, "0L 1", "0 1|0|0 1|any"),
+        ("Local", "Local", true, "0 1", "0 1|-|0 1|any"),
+        ("Local", "Local", true, "0t 1t", "0 1|-|0 1|any"),
+        ("Cluster", "Local", true, "0Ld 1Lt 2 3d", "2|1|1 2|any"),
+        ("Cluster", "Local", false, "0L 1", "0 1|-|0 1|any"),
+        ("Local", "", false, "0t 1Lt", "-|1|1|any"),
     ] {
+        let (kind, node_port) = match outside {
+            true => ("NodePort", 3001),
+            false => ("ClusterIP", 0),
+        };
         let service = service(&format!(
             r#"{{"metadata":{{"namespace":"ns","name":"svc"}},"spec":{{"clusterIP":"172.30.0.41",
-            "internalTrafficPolicy":"{internal}","ports":[{{"name":"p80","port":80}}]}}}}"#
+            "type":"{kind}","internalTrafficPolicy":"{internal}","externalTrafficPolicy":
+            "{external}","ports":[{{"name":"p80","port":80,"nodePort":{node_port}}}]}}}}"#
         ));
-        let slice = slice(&READY.replace(r#"{"addresses":["10.180.0.1"]}"#, endpoints));
+        let all: Vec<String> = endpoints.split_ascii_whitespace().map(endpoint).collect();
+        let all = all.join(",");
+        let slice = slice(&READY.replace(r#"{"addresses":["10.180.0.1"]}"#, &all));
         let place = Place { node: "test-hostname".to_string(), zone: "zone-a".to_string() };
         let port = &ports_of(&service)[0];
         let found = port.categorize(&port.endpoints([&slice].into_iter(), &place, &[]), &place);
         let numbers = |endpoints: &[super::model::Endpoint]| {
             let last = |address: &str| address.rsplit('.').next().unwrap().to_string();
-            endpoints.iter().map(|e| last(&e.address)).collect::<Vec<_>>().join(" ")
+            match endpoints {
+                [] => "-".to_string(),
+                some => some.iter().map(|e| last(&e.address)).collect::<Vec<_>>().join(" "),
+            }
         };
-        assert_eq!(numbers(&found.cluster), cluster, "{name}");
-        assert_eq!(numbers(&found.local), local, "{name}");
-        assert!(found.any, "{name}");
+        let words = [
+            numbers(&found.cluster),
+            numbers(&found.local),
+            numbers(&found.reachable),
+            (if found.any { "any" } else { "none" }).to_string(),
+        ];
+        assert_eq!(words.join("|"), want, "{internal} {external} {outside} {endpoints}");
     }
 }
 
