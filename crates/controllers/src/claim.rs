@@ -20,7 +20,7 @@ pub(crate) fn claim_objects<T: Kinded, O: Kinded>(
     cx: &mut SyncContext<'_, '_>,
     owner: &O,
     selector: &Selector,
-    candidate: fn(&T) -> bool,
+    candidate: &dyn Fn(&T) -> bool,
 ) -> Result<Vec<Arc<T>>, Error> {
     let informers = cx.informers;
     let meta = owner.metadata();

@@ -13,11 +13,13 @@ pub mod endpoint_slice;
 pub mod endpoint_slice_mirroring;
 pub mod endpoints;
 pub mod garbage_collector;
+mod history;
 mod informers;
 mod manager;
 pub mod namespace;
 pub mod node_ipam;
 pub mod node_lifecycle;
+mod owners;
 mod pod_control;
 pub mod pod_garbage_collector;
 #[cfg(test)]
@@ -27,6 +29,7 @@ pub mod replica_set;
 pub mod root_ca_publisher;
 pub mod service_account;
 mod service_pods;
+pub mod stateful_set;
 mod sync_context;
 pub mod taint_eviction;
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::pod_garbage_collector::PodGarbageCollector;
 use crate::replica_set::ReplicaSetController;
 use crate::root_ca_publisher::RootCaPublisher;
 use crate::service_account::ServiceAccountController;
+use crate::stateful_set::StatefulSetController;
 use crate::taint_eviction::TaintEvictionController;
 use crate::ttl::TtlController;
 use crate::worker::{Work, Worker};
@@ -61,6 +62,7 @@ impl Controllers {
         whole::<DeploymentController>(),
         whole::<ReplicaSetController>(),
         whole::<DaemonSetController>(),
+        whole::<StatefulSetController>(),
         whole::<EndpointsController>(),
         whole::<EndpointSliceController>(),
         whole::<EndpointSliceMirroringController>(),
@@ -80,6 +82,7 @@ impl Controllers {
         whole::<DeploymentController>(),
         whole::<ReplicaSetController>(),
         whole::<DaemonSetController>(),
+        watching::<StatefulSetController>(),
         whole::<EndpointsController>(),
         whole::<EndpointSliceController>(),
         whole::<EndpointSliceMirroringController>(),

@@ -8,18 +8,17 @@ use api::labels::Selector;
 use api::openapi::api::apps::v1::{ControllerRevision, DaemonSet};
 use api::openapi::api::core::v1::Pod;
 use api::openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use api::openapi::apimachinery::pkg::runtime::RawExtension;
 use api::status::Reason;
 use api::{Key, Status};
 use apiserver::DeleteOptions;
-use component_helpers::controller_ref::new_controller_ref;
 use component_helpers::pod_template::compute_hash;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sim::{SmallSet, Sort};
 
 use super::Sync;
 use super::pods::LABEL_REVISION_HASH;
 use crate::claim::claim_objects;
+use crate::history::{new_revision, next_number, number, template_patch};
 use crate::{Error, SyncContext};
 
 type Revisions = Vec<Arc<ControllerRevision>>;
@@ -33,17 +32,6 @@ pub(super) fn hash_of(revision: &ControllerRevision) -> String {
     label(&revision.metadata).cloned().unwrap_or_default()
 }
 
-fn number(revision: &ControllerRevision) -> i64 {
-    revision.revision.unwrap_or(0)
-}
-
-/// The patch that brings a DaemonSet back to its template. Upstream: getPatch.
-fn patch_of(daemon_set: &DaemonSet) -> Value {
-    let mut template = api::encode::to_value(&daemon_set.spec.template);
-    template["$patch"] = "replace".into();
-    json!({"spec": {"template": template}})
-}
-
 /// The revision of the current template, which is made when it is missing, and the others.
 /// Upstream: constructHistory.
 pub(super) fn construct(
@@ -51,15 +39,15 @@ pub(super) fn construct(
     daemon_set: &DaemonSet,
     selector: &Selector,
 ) -> Result<(Arc<ControllerRevision>, Revisions), Error> {
-    let all = claim_objects::<ControllerRevision, _>(cx, daemon_set, selector, |_| true)?;
-    let patch = patch_of(daemon_set);
+    let all = claim_objects::<ControllerRevision, _>(cx, daemon_set, selector, &|_| true)?;
+    let patch = template_patch(&daemon_set.spec.template);
     let (mut current, mut old) = (Vec::new(), Vec::new());
     for revision in all {
         let revision = labelled(cx, revision)?;
         let is_current = revision.data.0 == patch;
         if is_current { current.push(revision) } else { old.push(revision) }
     }
-    let next = old.iter().map(|revision| number(revision)).max().unwrap_or(0) + 1;
+    let next = next_number(&old);
     if current.is_empty() {
         return Ok((snapshot(cx, daemon_set, patch, next)?, old));
     }
@@ -103,7 +91,7 @@ fn deduplicated(
         return Ok(kept);
     }
     let hash = hash_of(&kept);
-    for pod in claim_objects::<Pod, _>(cx, daemon_set, selector, |_| true)? {
+    for pod in claim_objects::<Pod, _>(cx, daemon_set, selector, &|_| true)? {
         if label(&pod.metadata) != Some(&hash) {
             let hash = hash.clone();
             cx.patch::<Pod>(&Key::of(&pod.metadata), move |pod| {
@@ -134,18 +122,7 @@ fn snapshot(
     let template_meta = template.metadata.as_ref();
     let mut labels = template_meta.and_then(|meta| meta.labels.clone()).unwrap_or_default();
     labels.insert(LABEL_REVISION_HASH.to_string(), hash);
-    let history = ControllerRevision {
-        metadata: ObjectMeta {
-            name: Some(name.clone()),
-            namespace: meta.namespace.clone(),
-            labels: Some(labels),
-            annotations: meta.annotations.clone(),
-            owner_references: Some(vec![new_controller_ref(daemon_set)]),
-            ..ObjectMeta::default()
-        },
-        data: RawExtension(patch.clone()),
-        revision: Some(revision),
-    };
+    let history = new_revision(daemon_set, &name, labels, patch.clone(), revision);
     let key = Key::new(meta.namespace.as_deref().unwrap_or_default(), &name);
     match cx.create(&key.namespace, history) {
         Ok(created) => Ok(created),

@@ -7,18 +7,18 @@
 
 use std::sync::Arc;
 
+use api::Key;
 use api::labels::Selector;
 use api::openapi::api::apps::v1::{ControllerRevision, DaemonSet};
 use api::openapi::api::core::v1::{Node, Pod};
-use api::openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
-use api::{Key, Kinded};
+use api::openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use client::EventType;
-use component_helpers::controller_ref::controller_of;
 use component_helpers::pod_status::{is_pod_ready, is_pod_terminal, phase, ready_since};
 use sim::{Digest, Duration, OrdMap};
 
 use crate::claim::claim_objects;
-use crate::{Action, Change, Controller, Enqueue, Error, SharedInformers, SyncContext, Watch};
+use crate::owners::{owner_of, wake_owners};
+use crate::{Action, Change, Controller, Enqueue, Error, SyncContext, Watch};
 
 mod backoff;
 mod history;
@@ -131,7 +131,7 @@ impl Sync<'_> {
         cx: &mut SyncContext<'_, '_>,
         with_deleted_terminal: bool,
     ) -> Result<PodsByNode, Error> {
-        let mut pods = claim_objects::<Pod, _>(cx, self.daemon_set, &self.selector, |_| true)?;
+        let mut pods = claim_objects::<Pod, _>(cx, self.daemon_set, &self.selector, &|_| true)?;
         pods.retain(|pod| {
             with_deleted_terminal
                 || !is_pod_terminal(pod)
@@ -163,31 +163,8 @@ fn on_daemon_set(_: &mut DaemonSetController, change: &Change, enqueue: &mut Enq
     enqueue.add(change.key.clone());
 }
 
-/// The DaemonSet that controls an object, if it is the one that its reference means.
-fn owner_of(informers: &SharedInformers, meta: &ObjectMeta) -> Option<Key> {
-    let owner = controller_of(meta).filter(|owner| owner.kind == DaemonSet::ID.get().kind)?;
-    let key = Key::new(meta.namespace.as_deref().unwrap_or_default(), &owner.name);
-    let daemon_set = informers.get::<DaemonSet>(&key)?;
-    (daemon_set.metadata.uid.as_deref() == Some(owner.uid.as_str())).then_some(key)
-}
-
-/// Wakes the DaemonSet of an object, or those that may adopt it.
-fn wake_owners(old: Option<&ObjectMeta>, new: Option<&ObjectMeta>, enqueue: &mut Enqueue<'_>) {
-    let informers = enqueue.informers;
-    let mut keys: Vec<Key> =
-        [old, new].into_iter().flatten().filter_map(|meta| owner_of(informers, meta)).collect();
-    if let Some(new) = new.filter(|new| controller_of(new).is_none()) {
-        let changed = old
-            .is_none_or(|old| old.labels != new.labels || controller_of(old) != controller_of(new));
-        let namespace = new.namespace.as_deref().unwrap_or_default();
-        let matching = informers.in_namespace::<DaemonSet>(namespace).filter(|daemon_set| {
-            let selector = Selector::from_label_selector(Some(&daemon_set.spec.selector));
-            selector.is_ok_and(|it| !it.is_everything() && it.matches_meta(new))
-        });
-        let matching = matching.filter(|_| changed && new.deletion_timestamp.is_none());
-        keys.extend(matching.map(|daemon_set| Key::of(&daemon_set.metadata)));
-    }
-    keys.into_iter().for_each(|key| enqueue.add(key));
+fn selector(daemon_set: &DaemonSet) -> Option<&LabelSelector> {
+    Some(&daemon_set.spec.selector)
 }
 
 /// Whether a sync would see the two pods as the same. Upstream looks at every change; most of a
@@ -207,13 +184,14 @@ fn on_pod(_: &mut DaemonSetController, change: &Change, enqueue: &mut Enqueue<'_
     if old.zip(new).is_some_and(|(old, new)| look_the_same(old, new)) {
         return;
     }
-    wake_owners(old.map(|pod| &pod.metadata), new.map(|pod| &pod.metadata), enqueue);
+    let metas = [old, new].map(|pod| pod.map(|pod| &pod.metadata));
+    wake_owners(selector, metas[0], metas[1], enqueue);
     // A pod that came to be ready counts as available later, and a little more for safety.
     let (Some(old), Some(new)) = (old, new) else { return };
     if is_pod_ready(old) || !is_pod_ready(new) {
         return;
     }
-    let Some(key) = owner_of(enqueue.informers, &new.metadata) else { return };
+    let Some(key) = owner_of::<DaemonSet>(enqueue.informers, &new.metadata) else { return };
     let daemon_set = enqueue.informers.get::<DaemonSet>(&key);
     let seconds = daemon_set.and_then(|it| it.spec.min_ready_seconds).unwrap_or(0);
     if let Some(seconds) = u64::try_from(seconds).ok().filter(|seconds| *seconds > 0) {
@@ -225,7 +203,7 @@ fn on_revision(_: &mut DaemonSetController, change: &Change, enqueue: &mut Enque
     let meta = |revision: Option<&'_ ControllerRevision>| revision.map(|it| it.metadata.clone());
     let old = meta(change.old::<ControllerRevision>());
     let new = meta(change.new::<ControllerRevision>());
-    wake_owners(old.as_ref(), new.as_ref(), enqueue);
+    wake_owners(selector, old.as_ref(), new.as_ref(), enqueue);
 }
 
 /// Wakes the DaemonSets for which the node came to be, or ceased to be, one of theirs.

@@ -168,7 +168,7 @@ fn sync_deployment(
         let key = Key::of(&deployment.metadata);
         return Err(Error::Other(format!("deployment {key} has invalid label selector")));
     };
-    let mut replica_sets = claim_objects::<ReplicaSet, _>(cx, &deployment, &selector, |_| true)?;
+    let mut replica_sets = claim_objects::<ReplicaSet, _>(cx, &deployment, &selector, &|_| true)?;
     replica_sets::sort_by_age(&mut replica_sets);
     // Adoption wrote ReplicaSets only, so the Deployment is as fresh as it was.
     deployment.status.get_or_insert_default();

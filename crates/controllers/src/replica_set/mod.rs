@@ -140,7 +140,7 @@ impl ReplicaSetController {
         let (tally, managed) = match settled {
             Some(tally) if tally.active == wanted || is_deleting => (tally, Ok(())),
             _ => {
-                let pods = claim_objects::<Pod, _>(cx, replica_set, &selector, is_pod_active)?;
+                let pods = claim_objects::<Pod, _>(cx, replica_set, &selector, &is_pod_active)?;
                 let mut tally = Tally::new(replica_set, now);
                 pods.iter().for_each(|pod| tally.add(pod));
                 tally.terminating = terminating_pods(cx.informers, replica_set, &selector);
