@@ -112,6 +112,19 @@ impl Indexes {
         }
     }
 
+    /// How many indexes both sets have.
+    #[must_use]
+    pub fn common(&self, other: &Indexes) -> i32 {
+        let mut count = 0;
+        for (first, last) in &self.0 {
+            let place = other.0.partition_point(|(_, end)| end < first);
+            let overlapping = other.0.iter().skip(place).take_while(|(start, _)| start <= last);
+            count +=
+                overlapping.map(|(start, end)| last.min(end) - first.max(start) + 1).sum::<i32>();
+        }
+        count
+    }
+
     /// The first index that both sets have.
     #[must_use]
     pub fn overlap(&self, other: &Indexes) -> Option<i32> {
@@ -212,5 +225,6 @@ mod tests {
         assert!(set.contains(3) && !set.contains(5) && !set.contains(12));
         assert_eq!(set.overlap(&Indexes::of([5, 10])), Some(10));
         assert_eq!(set.overlap(&Indexes::of([5])), None);
+        assert_eq!(set.common(&Indexes::of([0, 3, 4, 5, 11])), 4);
     }
 }

@@ -15,6 +15,7 @@ pub mod endpoints;
 pub mod garbage_collector;
 mod history;
 mod informers;
+pub mod job;
 mod manager;
 pub mod namespace;
 pub mod node_ipam;

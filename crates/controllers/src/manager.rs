@@ -10,6 +10,8 @@ use crate::endpoint_slice::EndpointSliceController;
 use crate::endpoint_slice_mirroring::EndpointSliceMirroringController;
 use crate::endpoints::EndpointsController;
 use crate::garbage_collector::GarbageCollector;
+use crate::job::JobController;
+use crate::job::orphans::JobOrphanController;
 use crate::namespace::NamespaceController;
 use crate::node_ipam::NodeIpamController;
 use crate::node_lifecycle::NodeLifecycleController;
@@ -63,6 +65,8 @@ impl Controllers {
         whole::<ReplicaSetController>(),
         whole::<DaemonSetController>(),
         whole::<StatefulSetController>(),
+        whole::<JobController>(),
+        whole::<JobOrphanController>(),
         whole::<EndpointsController>(),
         whole::<EndpointSliceController>(),
         whole::<EndpointSliceMirroringController>(),
@@ -83,6 +87,8 @@ impl Controllers {
         whole::<ReplicaSetController>(),
         whole::<DaemonSetController>(),
         watching::<StatefulSetController>(),
+        watching::<JobController>(),
+        watching::<JobOrphanController>(),
         whole::<EndpointsController>(),
         whole::<EndpointSliceController>(),
         whole::<EndpointSliceMirroringController>(),

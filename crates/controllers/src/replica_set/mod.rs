@@ -226,6 +226,13 @@ fn pods_to_delete(
     ranked.into_iter().take(surplus).map(|ranked| ranked.pod).collect()
 }
 
+/// The pods, those that are least worth keeping first. Upstream: controller.ActivePods.
+pub(crate) fn for_deletion(pods: &[Arc<Pod>], now: jiff::Timestamp) -> Vec<Arc<Pod>> {
+    let mut ranked = ranking::rank(pods, &OrdMap::new());
+    ranking::sort(&mut ranked, now);
+    ranked.into_iter().map(|ranked| ranked.pod).collect()
+}
+
 /// How many active pods each node has of all ReplicaSets that have the same owner as this one.
 /// Upstream: getIndirectlyRelatedPods.
 fn related_pods_per_node(
