@@ -118,7 +118,7 @@ fn apply(set: &StatefulSet, patch: &Value) -> Option<Arc<StatefulSet>> {
     template.as_object_mut()?.remove("$patch");
     let mut whole = Object::new(set.clone()).to_value();
     whole["spec"]["template"] = template;
-    (StatefulSet::ID.get().decode)(whole).ok()?.typed()
+    StatefulSet::ID.get().decode(whole).ok()?.typed()
 }
 
 /// Makes a revision; a name that another template's revision has is changed.
