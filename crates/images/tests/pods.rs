@@ -331,6 +331,21 @@ fn a_missing_tag_ends_in_image_pull_back_off() {
     }
 }
 
+/// Upstream: image_manager.go, EnsureImageExists: the back-off is that of the pod and the image.
+#[test]
+fn containers_of_a_pod_wait_together_for_an_image() {
+    let mut world = World::ready();
+    world.create(
+        r#"{"metadata":{"name":"web"},"spec":{"containers":[
+        {"name":"main","image":"nginx:1.161"},{"name":"other","image":"nginx:1.161"}]}}"#,
+    );
+    world.seconds(8);
+    let events = world.events("web");
+    let count = |words: &str| events.iter().filter(|event| *event == words).count();
+    assert_eq!(count("Pulling: Pulling image \"nginx:1.161\""), 1, "{events:#?}");
+    assert!(count("BackOff: Back-off pulling image \"nginx:1.161\"") >= 1, "{events:#?}");
+}
+
 #[test]
 fn images_that_cannot_be_used_say_why() {
     for (image, policy, reason) in [

@@ -443,3 +443,107 @@ fn tried(finding: Finding) -> Tried {
         Finding::Error(why) => Tried::Error(why),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// A worker whose one container has a probe with those thresholds.
+    fn worker(kind: ProbeKind, success: i32, failure: i32) -> (PodWorker, Probe) {
+        let name = kind.word().to_ascii_lowercase();
+        let manifest = format!(
+            r#"{{"spec":{{"containers":[{{"name":"main","{name}Probe":{{"exec":{{}},
+            "successThreshold":{success},"failureThreshold":{failure}}}}}]}}}}"#
+        );
+        let pod: api::openapi::api::core::v1::Pod = serde_json::from_str(&manifest).expect("a pod");
+        let container = &pod.spec.as_ref().expect("a spec").containers[0];
+        let probe = kind.of(container).expect("a probe").clone();
+        (PodWorker::new(Arc::new(pod), false, Time::ZERO), probe)
+    }
+
+    /// The results after each outcome, `+` and `-`, with `?` for none yet and `!` after one that
+    /// puts the probe on hold.
+    fn results(kind: ProbeKind, thresholds: (i32, i32), outcomes: &str) -> String {
+        let (mut worker, probe) = worker(kind, thresholds.0, thresholds.1);
+        let mut words = String::new();
+        for outcome in outcomes.chars() {
+            worker.count(0, kind, &probe, outcome == '+');
+            let state = worker.probe_mut(0, kind).expect("a state");
+            words.push(match state.result {
+                None => '?',
+                Some(true) => '+',
+                Some(false) => '-',
+            });
+            if std::mem::take(&mut state.on_hold) {
+                words.push('!');
+            }
+        }
+        words
+    }
+
+    /// Upstream: pkg/kubelet/prober/worker_test.go, TestFailureThreshold, TestSuccessThreshold,
+    /// TestOnHoldOnLivenessOrStartupCheckFailure, TestStartupProbeSuccessThreshold,
+    /// TestStartupProbeFailureThreshold and TestResultRunOnLivenessCheckFailure.
+    #[test]
+    fn a_result_counts_when_it_came_often_enough_in_a_row() {
+        use ProbeKind::{Liveness, Readiness, Startup};
+        for (kind, thresholds, outcomes, want) in [
+            (Readiness, (1, 3), "+--+---+", "++++++-+"),
+            (Readiness, (3, 1), "+-++-+++", "?------+"),
+            (Readiness, (2, 2), "--++--", "?--++-"),
+            (Liveness, (1, 2), "+-+--", "++++-!"),
+            (Liveness, (1, 1), "-", "-!"),
+            (Liveness, (1, 3), "------", "??-!---!"),
+            (Startup, (1, 3), "--+", "??+!"),
+            (Startup, (1, 3), "---", "??-!"),
+            (Startup, (2, 3), "+-++", "???+!"),
+        ] {
+            let found = results(kind, thresholds, outcomes);
+            assert_eq!(found, want, "{kind:?} {thresholds:?} {outcomes}");
+        }
+    }
+
+    /// Upstream: pkg/kubelet/prober/prober_test.go, TestProbe; pkg/probe/http/http_test.go,
+    /// TestHTTPProbeChecker; pkg/probe/exec/exec_test.go, TestExec.
+    #[test]
+    fn findings_are_successes_failures_warnings_or_errors() {
+        let page = |status: u16| {
+            let body = "the body".to_string();
+            let headers = Default::default();
+            Finding::Answered(Answer::Page(Arc::new(network::HttpResponse {
+                status,
+                headers,
+                body,
+            })))
+        };
+        let exited = |code: i32| Finding::Exited {
+            code,
+            output: "what it said\n".to_string(),
+            errors: String::new(),
+        };
+        for (finding, want) in [
+            (page(200), "success"),
+            (page(299), "success"),
+            (page(302), "warning: Probe terminated redirects, Response body: the body"),
+            (page(400), "failure: HTTP probe failed with statuscode: 400"),
+            (page(503), "failure: HTTP probe failed with statuscode: 503"),
+            (page(100), "failure: HTTP probe failed with statuscode: 100"),
+            (exited(0), "success"),
+            (exited(3), "failure: what it said\n"),
+            (Finding::Answered(Answer::Fine), "success"),
+            (Finding::Answered(Answer::Failed("refused".to_string())), "failure: refused"),
+            (Finding::TimedOut("too late".to_string()), "failure: too late"),
+            (Finding::Error("no such command".to_string()), "error: no such command"),
+        ] {
+            let found = match tried(finding) {
+                Tried::Success => "success".to_string(),
+                Tried::Failure(words) => format!("failure: {words}"),
+                Tried::Warning(words) => format!("warning: {words}"),
+                Tried::Error(words) => format!("error: {words}"),
+            };
+            assert_eq!(found, want);
+        }
+    }
+}

@@ -152,6 +152,14 @@ impl PodWorker {
         self.pull(node, cx, place, (name, reference))
     }
 
+    /// The first container with the image of another: the containers of a pod wait together for
+    /// an image. Upstream: image_manager.go, backOffKey.
+    fn first_of_image(&self, place: usize) -> usize {
+        let image = |place: usize| self.container(place)?.image.as_deref();
+        let same = |other: &usize| image(*other) == image(place);
+        (0..self.containers.len()).find(same).unwrap_or(place)
+    }
+
     /// Upstream: pkg/kubelet/kubelet_pods.go, getPullSecretsForPod.
     pub(crate) fn announce_missing_pull_secrets(&self, node: &mut Node, cx: &mut Context<'_>) {
         let references = self.pod.spec.iter().flat_map(|s| s.image_pull_secrets.iter().flatten());
@@ -179,7 +187,7 @@ impl PodWorker {
         place: usize,
         (name, reference): (String, ImageReference),
     ) -> Progress {
-        let record = self.containers.get(place);
+        let record = self.containers.get(self.first_of_image(place));
         let ends = record.and_then(|record| record.pull_backoff.ends_since_update(cx.now));
         if let (Some(ends), Some(record)) = (ends, record) {
             let mut message = format!("Back-off pulling image {name:?}");
@@ -270,7 +278,8 @@ impl PodWorker {
             Err(error) => {
                 let message = format!("Failed to pull image {name:?}: {}", error.message);
                 self.event(node, cx, Some(place), (EventType::Warning, "Failed", &message));
-                if let Some(record) = self.containers.get_mut(place) {
+                let first = self.first_of_image(place);
+                if let Some(record) = self.containers.get_mut(first) {
                     record.pull_backoff.next(cx.now, cx.now);
                     record.pull_failure = format!("ErrImagePull: {}", error.message);
                 }

@@ -10,7 +10,7 @@ use network::NamespaceId;
 use sim::{Digest, Digestible, Duration, Time};
 
 use crate::actions::{self, Kill, PodActions};
-use crate::container::Role;
+use crate::container::{ContainerRecord, Role};
 use crate::ending::Ending;
 use crate::host_ports::port_mappings;
 use crate::node::Node;
@@ -311,11 +311,12 @@ impl PodWorker {
             let again = now + wait + jitter;
             self.next_sync = Some(self.next_sync.map_or(again, |time| time.min(again)));
         }
-        if outcome.acted {
-            // The kubelet looks at the containers at once after it has changed something.
+        // The kubelet looks at the containers at once after it has changed something and nothing
+        // has failed. Upstream: kubelet.go, SyncPod, RequestPodRelist.
+        let unseen = |record: &ContainerRecord| record.exit().is_some() && !record.exit_seen;
+        if outcome.acted && !outcome.failed {
             self.notice_at = Some(cx.now);
-        } else if self.containers.iter().any(|record| record.exit().is_some() && !record.exit_seen)
-        {
+        } else if outcome.acted || self.containers.iter().any(unseen) {
             self.notice_at = Some(node.next_relist(cx.now));
         }
         if let Some(deadline) = self.deadline() {

@@ -146,6 +146,13 @@ fn services_are_answered_as_upstream_does() {
         ("foo.svc.cluster.local.", "NS", "NXDOMAIN"),
         ("endpoint.external.testns.svc.cluster.local.", "CNAME", "NXDOMAIN"),
         ("ep1a.svc1.testns.svc.cluster.local.", "A", "A 5 172.0.0.1"),
+    ];
+    check(&cases, Pods::Disabled);
+}
+
+#[test]
+fn names_that_are_not_there_and_records_that_a_name_has_not_are_told_apart() {
+    let cases = [
         ("_http._tcp.svc1.testns.svc.cluster.local.", "A", "A 5 10.96.0.11"),
         ("_http._udp.svc1.testns.svc.cluster.local.", "SRV", "NXDOMAIN"),
         ("_bogus._tcp.hdls1.testns.svc.cluster.local.", "SRV", "NXDOMAIN"),
