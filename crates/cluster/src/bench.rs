@@ -1,16 +1,27 @@
 //! Benchmarks: what a run of the whole cluster costs, beside a fixed loop in the same process.
 //!
 //! They include the API server with admission and validation, every Event, all controllers, the
-//! scheduler and every kubelet. They do not include a page's projection or any printing.
+//! scheduler, every kubelet and the add-ons: kube-proxy, flannel and CoreDNS. Nobody looks on and
+//! nothing is traced, unless the benchmark says so.
 
 use api::KindId;
 use api::openapi::api::apps::v1::Deployment;
-use sim::{Duration, Stream};
+use sim::{Duration, Stream, Time};
 
-use crate::{Cluster, Command, Options};
+use crate::{Cluster, Command, Options, TrafficSource};
 
 /// A clock of the host, in milliseconds.
 pub type WallClock<'a> = &'a dyn Fn() -> f64;
+
+/// What looks on as a page does, where a benchmark includes that.
+pub type Onlooker<'a> = &'a mut dyn FnMut(&mut Cluster);
+
+/// How much virtual time passes between two looks: a page that draws 60 times in a second of a
+/// cluster that runs five times as fast looks less often.
+const LOOK: Duration = Duration::from_millis(50);
+/// What the generator of traffic sends, in requests per virtual second, and for how long.
+const RATE: u32 = 1000;
+const TRAFFIC: Duration = Duration::from_secs(10);
 
 /// What a benchmark measured.
 #[derive(Clone, Debug)]
@@ -29,6 +40,8 @@ pub struct BenchResult {
     pub revisions: u64,
     /// Virtual seconds that passed.
     pub virtual_seconds: u64,
+    /// Virtual seconds of the measured part in a second of the host.
+    pub speed: f64,
     /// Whether the scenario came to its end.
     pub finished: bool,
 }
@@ -46,6 +59,7 @@ impl BenchResult {
             "events": self.events,
             "revisions": self.revisions,
             "virtual_seconds": self.virtual_seconds,
+            "speed": self.speed,
             "finished": self.finished,
         })
         .to_string()
@@ -55,24 +69,44 @@ impl BenchResult {
 struct Scenario {
     name: &'static str,
     includes: &'static str,
-    run: fn(WallClock<'_>) -> (f64, Cluster, bool),
+    run: fn(WallClock<'_>, Onlooker<'_>) -> Measured,
+}
+
+struct Measured {
+    milliseconds: f64,
+    span: Duration,
+    cluster: Cluster,
+    finished: bool,
 }
 
 const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "boot-100",
         includes: "100 nodes from nothing to Ready",
-        run: |wall| {
+        run: |wall, _| {
             let begin = wall();
-            let cluster = booted(100);
-            (wall() - begin, cluster, true)
+            let cluster = booted(100, 0);
+            let span = cluster.now().since(Time::ZERO);
+            Measured { milliseconds: wall() - begin, span, cluster, finished: true }
         },
     },
     Scenario {
         name: "deployment-1000",
         includes: "one Deployment of 1000 pods on 100 Ready nodes, from apply until all are \
                    Ready, with every event and status written",
-        run: |wall| deployment(wall, 1000, 100),
+        run: |wall, _| {
+            let mut cluster = booted(100, 0);
+            let (begin, from) = (wall(), cluster.now());
+            let finished = deploy(&mut cluster, 1000);
+            let span = cluster.now() - from;
+            Measured { milliseconds: wall() - begin, span, cluster, finished }
+        },
+    },
+    Scenario {
+        name: "service-traffic",
+        includes: "1000 requests in a virtual second from a pod to the name of a Service with \
+                   1000 pods on 100 nodes, traced, with a page that looks on",
+        run: service_traffic,
     },
 ];
 
@@ -83,10 +117,11 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// Runs a benchmark; `None` if there is none of that name.
 #[must_use]
-pub fn run(name: &str, wall: WallClock<'_>) -> Option<BenchResult> {
+pub fn run(name: &str, wall: WallClock<'_>, onlooker: Onlooker<'_>) -> Option<BenchResult> {
     let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name)?;
     let calibration_ms = calibrate(wall);
-    let (milliseconds, cluster, finished) = (scenario.run)(wall);
+    let measured = (scenario.run)(wall, onlooker);
+    let Measured { milliseconds, span, cluster, finished } = measured;
     Some(BenchResult {
         name: scenario.name,
         includes: scenario.includes,
@@ -95,6 +130,7 @@ pub fn run(name: &str, wall: WallClock<'_>) -> Option<BenchResult> {
         events: cluster.events_handled(),
         revisions: cluster.server().revision(),
         virtual_seconds: cluster.now().as_millis() / 1000,
+        speed: span.as_nanos() as f64 / 1_000_000.0 / milliseconds,
         finished,
     })
 }
@@ -109,16 +145,16 @@ fn calibrate(wall: WallClock<'_>) -> f64 {
     if sum == 0 { milliseconds + 1.0 } else { milliseconds }
 }
 
-fn booted(nodes: u32) -> Cluster {
+fn booted(nodes: u32, trace_capacity: u32) -> Cluster {
     let mut options = Options::new(1, nodes);
-    options.trace_capacity = 0;
+    options.trace_capacity = trace_capacity;
     let mut cluster = Cluster::new(options);
     cluster.run(Duration::from_secs(60));
     cluster
 }
 
-fn deployment(wall: WallClock<'_>, replicas: i32, nodes: u32) -> (f64, Cluster, bool) {
-    let mut cluster = booted(nodes);
+/// Deploys that many pods and lets time pass until all are Ready. Returns whether they are.
+fn deploy(cluster: &mut Cluster, replicas: i32) -> bool {
     let text = format!(
         "apiVersion: apps/v1
 kind: Deployment
@@ -139,21 +175,60 @@ spec:
           requests: {{cpu: 100m, memory: 64Mi}}
 "
     );
-    let begin = wall();
     cluster.execute(Command::Apply { text });
-    let mut finished = false;
     for _ in 0..600 {
         cluster.run(Duration::from_secs(1));
-        finished = ready_replicas(&cluster) == Some(replicas);
-        if finished {
-            break;
+        if ready_replicas(cluster) == Some(replicas) {
+            return true;
         }
     }
-    (wall() - begin, cluster, finished)
+    false
 }
 
 fn ready_replicas(cluster: &Cluster) -> Option<i32> {
     let deployments = cluster.snapshot(KindId::DEPLOYMENT);
-    let deployment = deployments.iter().next()?.get::<Deployment>()?;
-    deployment.status.as_ref()?.ready_replicas
+    let deployments = deployments.iter().filter_map(|object| object.get::<Deployment>());
+    let web = |deployment: &&Deployment| deployment.metadata.name.as_deref() == Some("web");
+    deployments.into_iter().find(web)?.status.as_ref()?.ready_replicas
+}
+
+fn service_traffic(wall: WallClock<'_>, onlooker: Onlooker<'_>) -> Measured {
+    const OTHERS: &str = "apiVersion: v1
+kind: Service
+metadata:
+  name: web
+spec:
+  selector: {app: web}
+  ports: [{port: 80}]
+---
+apiVersion: v1
+kind: Pod
+metadata:
+  name: client
+spec:
+  containers:
+  - {name: client, image: nginx:1.29}
+";
+    let mut cluster = booted(100, Options::default().trace_capacity);
+    cluster.execute(Command::Apply { text: OTHERS.to_string() });
+    let ready = deploy(&mut cluster, 1000);
+    // Everything that the deployment has set in motion comes to its end.
+    cluster.run_until_quiet(Duration::from_secs(120));
+    let from = TrafficSource::Pod { namespace: "default".into(), name: "client".into() };
+    let (name, url) = ("bench".to_string(), "http://web/".to_string());
+    cluster.execute(Command::Traffic { name, from, url, rate_per_second: RATE });
+    let succeeded =
+        |cluster: &Cluster| cluster.traffic().map(|traffic| traffic.succeeded).sum::<u64>();
+    cluster.run(TRAFFIC);
+    onlooker(&mut cluster);
+    let before = succeeded(&cluster);
+    let (begin, from) = (wall(), cluster.now());
+    while cluster.now() - from < TRAFFIC {
+        cluster.run(LOOK);
+        onlooker(&mut cluster);
+    }
+    let milliseconds = wall() - begin;
+    let wanted = u64::from(RATE) * TRAFFIC.as_nanos() / 1_000_000_000;
+    let finished = ready && succeeded(&cluster) - before >= wanted / 100 * 95;
+    Measured { milliseconds, span: cluster.now() - from, cluster, finished }
 }

@@ -183,6 +183,19 @@ impl Projection {
     }
 }
 
+/// Looks at a cluster as a page does, whenever it is called: what a benchmark includes that.
+pub fn onlooker() -> impl FnMut(&mut Cluster) {
+    let mut shown: Option<Projection> = None;
+    move |cluster| {
+        match &mut shown {
+            Some(projection) => std::hint::black_box(projection.changes(cluster)),
+            None => shown.insert(Projection::default()).reset(cluster),
+        };
+        let projection = shown.get_or_insert_default();
+        std::hint::black_box(projection.traffic(cluster));
+    }
+}
+
 fn failed_nodes(cluster: &Cluster) -> OrdSet<String> {
     cluster
         .kubelets()

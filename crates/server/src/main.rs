@@ -42,7 +42,7 @@ fn main() -> ExitCode {
 }
 
 fn bench(name: &str) -> ExitCode {
-    let Some(result) = cluster::bench::run(name, &now_ms) else {
+    let Some(result) = cluster::bench::run(name, &now_ms, &mut projection::onlooker()) else {
         let names: Vec<&str> = cluster::bench::names().collect();
         eprintln!("error: there is no benchmark {name:?}; there are: {}", names.join(", "));
         return ExitCode::FAILURE;

@@ -140,7 +140,8 @@ fn boot_request(seed: u32, nodes: u32) -> Request {
 #[wasm_bindgen]
 #[must_use]
 pub fn bench(name: &str) -> Option<String> {
-    cluster::bench::run(name, &now_ms).map(|result| result.to_json())
+    let result = cluster::bench::run(name, &now_ms, &mut projection::onlooker());
+    result.map(|result| result.to_json())
 }
 
 #[cfg(target_arch = "wasm32")]
