@@ -37,6 +37,12 @@ impl Stream {
         mix(self.key.wrapping_add(self.position.wrapping_mul(GOLDEN_GAMMA)))
     }
 
+    /// Draws once for each part of 2^31 in turn, until one is hit; says which. It stands here
+    /// because rows of a thousand of them are drawn for one packet.
+    pub fn first_hit(&mut self, parts: &[u32]) -> Option<usize> {
+        parts.iter().position(|part| self.next_u64() >> 33 < u64::from(*part))
+    }
+
     /// A number in `0..bound`; zero when `bound` is zero.
     pub fn below(&mut self, bound: u64) -> u64 {
         if bound == 0 {

@@ -95,6 +95,64 @@ pub(crate) struct Chain {
     pub(crate) policy: Option<bool>,
     pub(crate) rules: Vec<Installed>,
     pub(crate) index: Option<Index>,
+    /// In their order.
+    pub(crate) rows: Vec<Row>,
+}
+
+impl Chain {
+    /// The parts of the rules from `number` on that ask for nothing but a draw.
+    pub(crate) fn draws_from(&self, number: u32) -> Option<&[u32]> {
+        let at = self.rows.partition_point(|row| row.first <= number).checked_sub(1)?;
+        let row = &self.rows[at];
+        row.parts.get((number - row.first) as usize..).filter(|parts| !parts.is_empty())
+    }
+}
+
+/// Rules one after the other that ask for nothing but a draw: how a Service's traffic is spread
+/// over its endpoints.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    /// The number of its first rule.
+    first: u32,
+    /// What each of them wants, in parts of 2^31.
+    parts: Vec<u32>,
+}
+
+impl Row {
+    fn all(rules: &[Installed]) -> Vec<Row> {
+        let mut rows: Vec<Row> = Vec::new();
+        let mut open = false;
+        for (number, installed) in rules.iter().enumerate() {
+            let Some(part) = only_draw(&installed.rule) else {
+                open = false;
+                continue;
+            };
+            match rows.last_mut().filter(|_| open) {
+                Some(row) => row.parts.push(part),
+                None => {
+                    let first = u32::try_from(number).unwrap_or(u32::MAX);
+                    rows.push(Row { first, parts: vec![part] });
+                }
+            }
+            open = true;
+        }
+        rows
+    }
+}
+
+/// The part of 2^31 that a rule wants, if a draw is all that it asks for.
+fn only_draw(rule: &Rule) -> Option<u32> {
+    let Rule { source, destination, in_interface, out_interface, protocol, matches, .. } = rule;
+    let of_all = source.is_none()
+        && destination.is_none()
+        && in_interface.is_none()
+        && out_interface.is_none()
+        && protocol.is_none();
+    let mut wanted = matches.iter().filter(|wanted| !matches!(wanted, Match::Comment(_)));
+    match (of_all, wanted.next(), wanted.next()) {
+        (true, Some(Match::Random(part)), None) if !part.not => Some(part.value),
+        _ => None,
+    }
 }
 
 /// Which rules of a long chain can match a destination at all.
@@ -232,8 +290,8 @@ impl Table {
     }
 
     fn make(&mut self, name: Arc<str>) -> u32 {
-        let chain = Chain { name: name.clone(), policy: None, rules: Vec::new(), index: None };
-        let chain = Some(Arc::new(chain));
+        let (policy, rules, index, rows) = (None, Vec::new(), None, Vec::new());
+        let chain = Some(Arc::new(Chain { name: name.clone(), policy, rules, index, rows }));
         let at = match self.free.pop_front() {
             Some(at) => {
                 self.chains.set(at as usize, chain);
@@ -411,7 +469,8 @@ impl Table {
         }
         self.counters.set(at as usize, Arc::new(counters));
         let index = (rules.len() >= SHORTEST_INDEXED).then(|| Index::of(&rules));
-        self.chains.set(at as usize, Some(Arc::new(Chain { name, policy, rules, index })));
+        let rows = Row::all(&rules);
+        self.chains.set(at as usize, Some(Arc::new(Chain { name, policy, rules, index, rows })));
         Ok(())
     }
 

@@ -189,6 +189,11 @@ fn packet(stream: &mut Stream) -> Ipv4Packet {
 /// A rule of random wants.
 fn random_rule(stream: &mut Stream) -> String {
     let mut text = String::new();
+    // Often several of them in a row.
+    if stream.below(2) == 0 {
+        let target = ["RETURN", "B", "DROP"][stream.below(3) as usize];
+        return format!(" -m statistic --mode random --probability 0.05 -j {target}");
+    }
     if stream.below(2) == 0 {
         let not = if stream.below(6) == 0 { "! " } else { "" };
         let prefix = [32, 32, 32, 30, 0][stream.below(5) as usize];
@@ -214,12 +219,14 @@ fn random_rule(stream: &mut Stream) -> String {
     text
 }
 
-/// The table without its indexes.
+/// The table without its indexes and rows.
 fn scanned(table: &Table) -> Table {
     let mut table = table.clone();
     for at in 0..table.chains.len() {
         if let Some(Some(chain)) = table.chains.get_mut(at) {
-            Arc::make_mut(chain).index = None;
+            let chain = Arc::make_mut(chain);
+            chain.index = None;
+            chain.rows.clear();
         }
     }
     table
@@ -248,7 +255,8 @@ fn an_indexed_chain_decides_as_one_that_is_looked_through() {
         let mut filter = Netfilter::new();
         filter.restore(&(text + "COMMIT\n"), true).unwrap();
         let mut indexed = filter.table(TableName::Filter).clone();
-        assert!(indexed.chain(0).unwrap().index.is_some());
+        let chain = indexed.chain(0).unwrap();
+        assert!(chain.index.is_some() && !chain.rows.is_empty());
         let mut plain = scanned(&indexed);
         let (mut one, mut other) = (Stream::new(round, "same"), Stream::new(round, "same"));
         for _ in 0..50 {

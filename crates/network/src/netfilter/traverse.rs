@@ -13,7 +13,7 @@ use crate::Ipv4Packet;
 /// How deep chains may jump into each other; deeper, the packet is dropped.
 const DEEPEST: usize = 32;
 /// How many rules one packet may be asked of in one table; beyond it the packet is dropped.
-const MOST_STEPS: u32 = 1_000_000;
+const MOST_STEPS: usize = 1_000_000;
 /// Linux's `ip_list_tot`: how many addresses one list of `-m recent` holds.
 const MOST_RECENT: usize = 100;
 
@@ -54,9 +54,11 @@ impl Table {
         let (mut depth, mut from) = (0_usize, 0_u32);
         let bytes = packet.length();
         let ends = (u32::from(packet.destination), packet.transport.ports().1);
-        for _ in 0..MOST_STEPS {
+        let mut steps = 0_usize;
+        while steps < MOST_STEPS {
+            steps += 1;
             let Some(chain) = self.chain(at) else { return (Decision::Drop, None) };
-            let Some(number) = candidate(chain, from, ends) else {
+            let Some(mut number) = candidate(chain, from, ends) else {
                 // The chain's end.
                 if depth == 0 {
                     return policy(chain, at);
@@ -65,11 +67,23 @@ impl Table {
                 (at, from) = stack[depth];
                 continue;
             };
-            from = number + 1;
-            let installed = &chain.rules[number as usize];
-            if !matches_rule(&installed.rule, packet, asked, recent, stream) {
-                continue;
+            if let Some(parts) = chain.draws_from(number) {
+                let hit = stream.first_hit(parts);
+                let missed = hit.unwrap_or(parts.len());
+                steps += missed;
+                number += u32::try_from(missed).unwrap_or(0);
+                from = number + u32::from(hit.is_some());
+                if hit.is_none() {
+                    continue;
+                }
+            } else {
+                from = number + 1;
+                let rule = &chain.rules[number as usize].rule;
+                if !matches_rule(rule, packet, asked, recent, stream) {
+                    continue;
+                }
             }
+            let installed = &chain.rules[number as usize];
             let (target, jump, place) =
                 (installed.rule.target.clone_light(), installed.jump, (at, number));
             let accepts = chain.policy != Some(false);
