@@ -169,6 +169,7 @@ impl Projection {
         let snapshot = cluster.snapshot(kind);
         let object = snapshot.get(&key);
         let place = (kind, key);
+        self.follower.note(kind);
         let uid = object.map(Object::uid);
         if let Some(shown) = self.shown.get(&place)
             && Some(shown.as_str()) != uid
@@ -192,7 +193,7 @@ pub fn onlooker() -> impl FnMut(&mut Cluster) {
             None => shown.insert(Projection::default()).reset(cluster),
         };
         let projection = shown.get_or_insert_default();
-        std::hint::black_box(projection.traffic(cluster));
+        std::hint::black_box(projection.traffic(cluster, false));
     }
 }
 

@@ -9,6 +9,7 @@ use protocol::Station;
 use sim::{OrdMap, SmallMap};
 
 /// Addresses, as they are at one instant.
+#[derive(Clone, Debug)]
 pub(crate) struct Places {
     stations: OrdMap<Ipv4Addr, Station>,
     services: SmallMap<SocketAddrV4, String>,
@@ -64,15 +65,16 @@ impl Places {
     }
 
     /// Who has an address.
-    pub(crate) fn at(&self, address: Ipv4Addr) -> Option<Station> {
-        self.stations.get(&address).cloned()
+    pub(crate) fn at(&self, address: Ipv4Addr) -> Option<&Station> {
+        self.stations.get(&address)
     }
 
     /// The Service that has an address, or whose node port this is.
-    pub(crate) fn service(&self, address: SocketAddrV4) -> Option<String> {
+    pub(crate) fn service(&self, address: SocketAddrV4) -> Option<&str> {
         let by_address = self.services.get(&address);
         let is_node = || matches!(self.stations.get(address.ip()), Some(Station::Node(_)));
-        by_address.or_else(|| self.node_ports.get(&address.port()).filter(|_| is_node())).cloned()
+        let found = by_address.or_else(|| self.node_ports.get(&address.port()).filter(|_| is_node()));
+        found.map(String::as_str)
     }
 }
 

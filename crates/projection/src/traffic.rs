@@ -1,6 +1,7 @@
 //! Packets and probes out of the trace: a sample of what happened since the page was last told,
 //! and how busy each lane was when there was more than that.
 
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
@@ -44,7 +45,7 @@ struct Leg {
     /// What its connection was sent to, if a machine on its way rewrote that.
     original: Option<SocketAddrV4>,
     destination: SocketAddrV4,
-    kind: String,
+    kind: Cow<'static, str>,
 }
 
 /// Follows the trace.
@@ -52,6 +53,19 @@ struct Leg {
 pub(crate) struct Follower {
     last: u64,
     under_way: OrdMap<u64, Leg>,
+    /// Who has which address, unless that may have changed.
+    places: Option<Places>,
+}
+
+/// A packet on its way from one station to another, or lost.
+struct Seen<'a> {
+    id: u64,
+    from: Cow<'a, Station>,
+    through: Option<&'a str>,
+    to: Cow<'a, Station>,
+    sort: PacketSort,
+    words: Cow<'a, str>,
+    time_nanos: u64,
 }
 
 impl Follower {
@@ -61,22 +75,27 @@ impl Follower {
         self.under_way = OrdMap::new();
     }
 
+    /// Takes in that an object of a kind changed.
+    pub(crate) fn note(&mut self, kind: KindId) {
+        if matches!(kind, KindId::POD | KindId::NODE | KindId::SERVICE) {
+            self.places = None;
+        }
+    }
+
     /// What went on since this was last asked. With `by_machine` a packet is shown from machine
     /// to machine, each part of its way when it goes it; else once it has ended.
     pub(crate) fn take(&mut self, cluster: &Cluster, by_machine: bool) -> Traffic {
         let mut traffic = Traffic::default();
-        let mut places = None;
+        let places = self.places.take().unwrap_or_else(|| Places::of(cluster));
+        let mut packets = Vec::new();
         let mut whole = true;
         for record in cluster.trace().since(self.last) {
             // How packets began that ended in records which are gone is not known.
             whole &= record.id == self.last + 1;
             self.last = record.id;
             match &record.what {
-                What::Packet { .. } => {
-                    let places = places.get_or_insert_with(|| Places::of(cluster));
-                    traffic.packets.extend(self.packet(cluster, places, record, by_machine));
-                }
-                What::Probe { pod, probe, success, .. } => {
+                What::Packet { .. } => packets.extend(self.packet(&places, record, by_machine)),
+                What::Probe { pod, probe, success, .. } if traffic.probes.len() < MOST => {
                     traffic.probes.extend(probe_row(cluster, pod, probe, *success));
                 }
                 _ => {}
@@ -85,25 +104,24 @@ impl Follower {
         if !whole {
             self.under_way = OrdMap::new();
         }
-        self.give_up(cluster, &mut places, &mut traffic.packets);
-        traffic.packets.order_by_key(|packet| packet.sort);
-        let left_off = traffic.packets.len().saturating_sub(MOST);
+        self.give_up(cluster, &places, &mut packets);
+        packets.order_by_key(|packet| packet.sort);
+        let left_off = packets.len().saturating_sub(MOST);
         if left_off > 0 {
-            traffic.lanes = lanes(&traffic.packets);
+            traffic.lanes = lanes(&packets);
         }
         traffic.left_off = left_off.try_into().unwrap_or(u32::MAX);
-        traffic.packets.truncate(MOST);
-        traffic.probes.truncate(MOST);
+        traffic.packets = packets.into_iter().take(MOST).map(|seen| seen.row(cluster)).collect();
+        self.places = Some(places);
         traffic
     }
 
-    fn packet(
+    fn packet<'a>(
         &mut self,
-        cluster: &Cluster,
-        places: &Places,
-        record: &Record,
+        places: &'a Places,
+        record: &'a Record,
         by_machine: bool,
-    ) -> Option<PacketRow> {
+    ) -> Option<Seen<'a>> {
         let What::Packet { id, machine, from, to, destination, original, kind, verdict, .. } =
             &record.what
         else {
@@ -115,11 +133,7 @@ impl Follower {
         let shown = if by_machine { *original } else { original.or(earlier) };
         let original = original.or(earlier);
         let lost = matches!(verdict, Verdict::Dropped | Verdict::Rejected);
-        let here = || Station::Node(machine.to_string());
-        let came_from = match &before {
-            Some(leg) if by_machine => Some(Station::Node(leg.machine.to_string())),
-            _ => begin.and_then(|begin| places.at(begin)),
-        };
+        let here = || Cow::Owned(Station::Node(machine.to_string()));
         let end = if to.is_none() && !lost {
             let begin = begin?;
             if self.under_way.len() < MOST_UNDER_WAY {
@@ -138,32 +152,34 @@ impl Follower {
             }
             here()
         } else {
-            places.at(to.unwrap_or(*destination.ip())).unwrap_or_else(here)
+            places.at(to.unwrap_or(*destination.ip())).map_or_else(here, Cow::Borrowed)
         };
-        let from = came_from.unwrap_or_else(here);
+        let from = match &before {
+            Some(leg) if by_machine => Cow::Owned(Station::Node(leg.machine.to_string())),
+            _ => begin.and_then(|begin| places.at(begin)).map_or_else(here, Cow::Borrowed),
+        };
         let sort = match verdict {
             Verdict::Dropped => PacketSort::Lost,
             Verdict::Rejected => PacketSort::Rejected,
             _ => sort(kind),
         };
-        let through = places.service(shown.unwrap_or(*destination));
-        (from != end || lost).then(|| PacketRow {
+        (from != end || lost).then(|| Seen {
             id: *id,
             from,
-            through,
+            through: places.service(shown.unwrap_or(*destination)),
             to: end,
             sort,
-            words: kind.clone(),
-            time_ms: milliseconds(cluster, record.time_nanos),
+            words: Cow::Borrowed(kind),
+            time_nanos: record.time_nanos,
         })
     }
 
     /// Packets that a machine sent and none received: the one they were for is off.
-    fn give_up(
+    fn give_up<'a>(
         &mut self,
         cluster: &Cluster,
-        places: &mut Option<Places>,
-        packets: &mut Vec<PacketRow>,
+        places: &'a Places,
+        packets: &mut Vec<Seen<'a>>,
     ) {
         let now = cluster.now();
         let late = |leg: &Leg| now.since(Time::from_nanos(leg.time_nanos)) >= PATIENCE;
@@ -171,20 +187,33 @@ impl Follower {
             self.under_way.iter().filter(|(_, leg)| late(leg)).map(|(id, _)| *id).collect();
         for id in lost {
             let Some(leg) = self.under_way.remove(&id) else { continue };
-            let places = places.get_or_insert_with(|| Places::of(cluster));
             let (Some(from), Some(to)) = (places.at(leg.begin), places.at(*leg.destination.ip()))
             else {
                 continue;
             };
-            packets.push(PacketRow {
+            packets.push(Seen {
                 id,
-                from,
+                from: Cow::Borrowed(from),
                 through: places.service(leg.original.unwrap_or(leg.destination)),
-                to,
+                to: Cow::Borrowed(to),
                 sort: PacketSort::Lost,
                 words: leg.kind,
-                time_ms: milliseconds(cluster, leg.time_nanos),
+                time_nanos: leg.time_nanos,
             });
+        }
+    }
+}
+
+impl Seen<'_> {
+    fn row(self, cluster: &Cluster) -> PacketRow {
+        PacketRow {
+            id: self.id,
+            from: self.from.into_owned(),
+            through: self.through.map(str::to_string),
+            to: self.to.into_owned(),
+            sort: self.sort,
+            words: self.words.into_owned(),
+            time_ms: milliseconds(cluster, self.time_nanos),
         }
     }
 }
@@ -194,23 +223,20 @@ fn milliseconds(cluster: &Cluster, time_nanos: u64) -> i64 {
 }
 
 /// The busiest lanes.
-fn lanes(packets: &[PacketRow]) -> Vec<LaneRow> {
+fn lanes(packets: &[Seen<'_>]) -> Vec<LaneRow> {
     let mut counts: SmallMap<_, (u32, u32)> = SmallMap::default();
     for packet in packets {
-        let (one, other) = if packet.from <= packet.to {
-            (&packet.from, &packet.to)
-        } else {
-            (&packet.to, &packet.from)
-        };
-        let (all, failed) = counts.entry((one, &packet.through, other)).or_default();
+        let (one, other) = (&*packet.from, &*packet.to);
+        let (one, other) = if one <= other { (one, other) } else { (other, one) };
+        let (all, failed) = counts.entry((one, packet.through, other)).or_default();
         *all += 1;
         *failed += u32::from(packet.sort <= PacketSort::Error);
     }
     let row =
-        |((from, through, to), (packets, failed)): ((&Station, &Option<String>, &Station), _)| {
+        |((from, through, to), (packets, failed)): ((&Station, Option<&str>, &Station), _)| {
             LaneRow {
                 from: from.clone(),
-                through: through.clone(),
+                through: through.map(str::to_string),
                 to: to.clone(),
                 packets,
                 failed,
@@ -272,14 +298,14 @@ mod tests {
 
     #[test]
     fn a_lane_counts_both_directions_and_the_busiest_comes_first() {
-        let packet = |from: &str, to: &str, sort| PacketRow {
+        let packet = |from: &str, to: &str, sort| Seen {
             id: 1,
-            from: Station::Pod(from.into()),
-            through: Some("web".into()),
-            to: Station::Pod(to.into()),
+            from: Cow::Owned(Station::Pod(from.into())),
+            through: Some("web"),
+            to: Cow::Owned(Station::Pod(to.into())),
             sort,
-            words: String::new(),
-            time_ms: 0,
+            words: Cow::Borrowed(""),
+            time_nanos: 0,
         };
         let packets = [
             packet("a", "c", PacketSort::Data),
