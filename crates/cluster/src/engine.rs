@@ -515,10 +515,11 @@ impl Cluster {
     /// Puts frames on the cable.
     fn transmit(&mut self, frames: Vec<Frame>) {
         for frame in frames {
-            let Some((time, receivers)) = self.underlay.send(self.now, &frame) else { continue };
-            for to in receivers {
+            let Some((time, last, others)) = self.underlay.send(self.now, &frame) else { continue };
+            for to in others {
                 self.queue.schedule(time, Event::Frame { to, frame: frame.clone() });
             }
+            self.queue.schedule(time, Event::Frame { to: last, frame });
         }
     }
 

@@ -211,16 +211,10 @@ impl Conntrack {
             Transport::Tcp { flags, .. } => Some(flags),
             _ => None,
         };
-        if let Some((id, reply)) = self.find(tuple, now) {
-            let reopened = flags.is_some_and(|flags| flags.syn && !flags.ack)
-                && self.flows.get(&id).is_some_and(|flow| {
-                    matches!(
-                        flow.state,
-                        FlowState::TimeWait | FlowState::Close | FlowState::LastAck
-                    )
-                });
-            if !reopened && let Some(flow) = self.seen(id, reply, flags, now) {
-                return Track::Known { flow, reply };
+        if let Some((id, reply)) = self.index.get(&tuple).copied() {
+            if let Some(flow) = self.flows.get_mut(&id).filter(|flow| flow.goes_on(flags, now)) {
+                flow.see(reply, flags, now);
+                return Track::Known { flow: *flow, reply };
             }
             self.delete(id);
         }
@@ -245,33 +239,6 @@ impl Conntrack {
             source_natted: false,
             destination_natted: false,
         })
-    }
-
-    fn seen(&mut self, id: u64, reply: bool, flags: Option<TcpFlags>, now: Time) -> Option<Flow> {
-        let flow = self.flows.get_mut(&id)?;
-        flow.replied |= reply;
-        if let Some(flags) = flags {
-            flow.state = match flow.state {
-                _ if flags.rst => FlowState::Close,
-                FlowState::SynSent if flags.syn && flags.ack && reply => FlowState::SynReceived,
-                FlowState::SynReceived | FlowState::Established | FlowState::SynSent
-                    if flags.fin =>
-                {
-                    flow.fin_by_reply = reply;
-                    FlowState::FinWait
-                }
-                FlowState::SynReceived if !reply => FlowState::Established,
-                FlowState::FinWait | FlowState::CloseWait if reply != flow.fin_by_reply => {
-                    if flags.fin { FlowState::LastAck } else { FlowState::CloseWait }
-                }
-                FlowState::LastAck if !flags.fin && reply == flow.fin_by_reply => {
-                    FlowState::TimeWait
-                }
-                state => state,
-            };
-        }
-        flow.expires = now + timeout(flow.state, flow.original.protocol(), flow.replied);
-        Some(*flow)
     }
 
     /// An error speaks of a packet that went the other way.
@@ -392,6 +359,41 @@ impl Track {
 }
 
 impl Flow {
+    /// Whether a packet with those flags belongs to it, and does not begin another between the
+    /// same ends.
+    fn goes_on(&self, flags: Option<TcpFlags>, now: Time) -> bool {
+        let over =
+            matches!(self.state, FlowState::TimeWait | FlowState::Close | FlowState::LastAck);
+        let begins = flags.is_some_and(|flags| flags.syn && !flags.ack);
+        self.expires > now && !(begins && over)
+    }
+
+    /// Takes in a packet of it.
+    fn see(&mut self, reply: bool, flags: Option<TcpFlags>, now: Time) {
+        self.replied |= reply;
+        if let Some(flags) = flags {
+            self.state = match self.state {
+                _ if flags.rst => FlowState::Close,
+                FlowState::SynSent if flags.syn && flags.ack && reply => FlowState::SynReceived,
+                FlowState::SynReceived | FlowState::Established | FlowState::SynSent
+                    if flags.fin =>
+                {
+                    self.fin_by_reply = reply;
+                    FlowState::FinWait
+                }
+                FlowState::SynReceived if !reply => FlowState::Established,
+                FlowState::FinWait | FlowState::CloseWait if reply != self.fin_by_reply => {
+                    if flags.fin { FlowState::LastAck } else { FlowState::CloseWait }
+                }
+                FlowState::LastAck if !flags.fin && reply == self.fin_by_reply => {
+                    FlowState::TimeWait
+                }
+                state => state,
+            };
+        }
+        self.expires = now + timeout(self.state, self.original.protocol(), self.replied);
+    }
+
     /// Gives the flow another destination.
     pub(crate) fn rewrite_destination(&mut self, address: Ipv4Addr, port: Option<u16>) {
         let (to, protocol) = (self.reply.destination(), self.reply.protocol());

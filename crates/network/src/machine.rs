@@ -69,7 +69,7 @@ pub struct Machine {
     pub(crate) name: Arc<str>,
     pub(crate) address: Cidr,
     pub(crate) host: Namespace,
-    pub(crate) pods: OrdMap<NamespaceId, Namespace>,
+    pub(crate) pods: OrdMap<NamespaceId, Arc<Namespace>>,
     /// The tables of the namespaces that have any.
     pub(crate) host_filter: Option<Arc<Netfilter>>,
     pub(crate) pod_filters: OrdMap<NamespaceId, Arc<Netfilter>>,
@@ -139,18 +139,24 @@ impl Machine {
     }
 
     pub(crate) fn namespace(&self, id: NamespaceId) -> Option<&Namespace> {
-        if id == NamespaceId::HOST { Some(&self.host) } else { self.pods.get(&id) }
+        if id == NamespaceId::HOST {
+            return Some(&self.host);
+        }
+        self.pods.get(&id).map(|namespace| &**namespace)
     }
 
     pub(crate) fn namespace_mut(&mut self, id: NamespaceId) -> Option<&mut Namespace> {
-        if id == NamespaceId::HOST { Some(&mut self.host) } else { self.pods.get_mut(&id) }
+        if id == NamespaceId::HOST {
+            return Some(&mut self.host);
+        }
+        self.pods.get_mut(&id).map(Arc::make_mut)
     }
 
     /// Makes a namespace that is called `name` in records.
     pub(crate) fn add_namespace(&mut self, name: &str) -> NamespaceId {
         let id = NamespaceId(self.next_namespace);
         self.next_namespace += 1;
-        self.pods.insert(id, Namespace::new(name));
+        self.pods.insert(id, Arc::new(Namespace::new(name)));
         id
     }
 

@@ -123,6 +123,8 @@ pub(crate) struct Namespace {
     routes: OrdMap<(u8, u32), InstalledRoute>,
     /// How many routes there are of each length of prefix.
     lengths: [u32; 33],
+    /// The lengths of which there are any, as bits.
+    present: u64,
     neighbours: OrdMap<(DeviceIndex, u32), Neighbour>,
     forwarding: OrdMap<(DeviceIndex, MacAddress), Forwarding>,
     /// Whether packets to 127.0.0.0/8 may leave and enter by other devices than `lo`.
@@ -140,6 +142,7 @@ impl Namespace {
             local: Vec::new(),
             routes: OrdMap::new(),
             lengths: [0; 33],
+            present: 0,
             neighbours: OrdMap::new(),
             forwarding: OrdMap::new(),
             route_localnet: false,
@@ -234,6 +237,7 @@ impl Namespace {
         let route = InstalledRoute { device, route: Arc::new(route) };
         if self.routes.insert(key, route).is_none() {
             self.lengths[usize::from(key.0)] += 1;
+            self.present |= 1 << key.0;
         }
         true
     }
@@ -247,6 +251,9 @@ impl Namespace {
         let taken = self.routes.remove(&(length, network)).is_some();
         if taken {
             self.lengths[usize::from(length)] -= 1;
+            if self.lengths[usize::from(length)] == 0 {
+                self.present &= !(1 << length);
+            }
         }
         taken
     }
@@ -262,7 +269,10 @@ impl Namespace {
             return Some(Hop { device: LOOPBACK, next: to, source: to });
         }
         let bits = u32::from(to);
-        for length in (0..=32_u8).rev().filter(|length| self.lengths[usize::from(*length)] > 0) {
+        let mut lengths = self.present;
+        while let Some(length) = lengths.checked_ilog2() {
+            lengths &= !(1 << length);
+            let length = u8::try_from(length).unwrap_or(0);
             let mask = u32::MAX.checked_shl(32 - u32::from(length)).unwrap_or(0);
             if let Some(InstalledRoute { device, route }) = self.routes.get(&(length, bits & mask))
             {

@@ -541,7 +541,7 @@ impl Machine {
         } else if self.pod_filters.is_empty() {
             return None;
         } else {
-            (self.pod_filters.get_mut(&namespace)?, self.pods.get(&namespace)?)
+            (self.pod_filters.get_mut(&namespace)?, &**self.pods.get(&namespace)?)
         };
         let name = |device: DeviceIndex| known.device(device).map(|device| &*device.name);
         let environment = Environment {

@@ -19,7 +19,8 @@ pub struct Scheduled<E> {
 /// Events to come. Cloning costs nothing: the map is persistent.
 #[derive(Clone, Debug)]
 pub struct EventQueue<E> {
-    events: OrdMap<(Time, u64), E>,
+    /// Each with its fingerprint, which is asked for twice.
+    events: OrdMap<(Time, u64), (E, Fingerprint)>,
     next_sequence: u64,
     fingerprint: Fingerprint,
 }
@@ -36,15 +37,16 @@ impl<E: Clone + Digestible> EventQueue<E> {
     pub fn schedule(&mut self, time: Time, event: E) -> u64 {
         let sequence = self.next_sequence;
         self.next_sequence += 1;
-        self.fingerprint.include(fingerprint_of(time, sequence, &event));
-        self.events.insert((time, sequence), event);
+        let fingerprint = fingerprint_of(time, sequence, &event);
+        self.fingerprint.include(fingerprint);
+        self.events.insert((time, sequence), (event, fingerprint));
         sequence
     }
 
     /// Takes an event out before it happens.
     pub fn cancel(&mut self, time: Time, sequence: u64) -> Option<E> {
-        let event = self.events.remove(&(time, sequence))?;
-        self.fingerprint.exclude(fingerprint_of(time, sequence, &event));
+        let (event, fingerprint) = self.events.remove(&(time, sequence))?;
+        self.fingerprint.exclude(fingerprint);
         Some(event)
     }
 
@@ -65,7 +67,7 @@ impl<E: Clone + Digestible> EventQueue<E> {
 
     /// The events to come, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (Time, &E)> {
-        self.events.iter().map(|((time, _), event)| (*time, event))
+        self.events.iter().map(|((time, _), (event, _))| (*time, event))
     }
 
     /// How many events are to come.

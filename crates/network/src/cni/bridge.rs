@@ -115,7 +115,7 @@ impl Machine {
             DeviceKind::Veth { peer: (id, ETHERNET) },
         );
         self.host.set_master(port, bridge);
-        if let Some(pod) = self.pods.get_mut(&id) {
+        if let Some(pod) = self.namespace_mut(id) {
             let peer = (NamespaceId::HOST, port);
             let mac = MacAddress::of(address);
             let eth0 = pod.add_device("eth0", mac, DeviceKind::Veth { peer });

@@ -186,9 +186,6 @@ impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        if !self.contains_key(key) {
-            return None;
-        }
         Arc::make_mut(self.root.as_mut()?).get_mut(key)
     }
 
