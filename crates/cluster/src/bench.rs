@@ -10,11 +10,18 @@ use sim::{Duration, Stream, Time};
 
 use crate::{Cluster, Command, Options, TrafficSource};
 
-/// A clock of the host, in milliseconds.
-pub type WallClock<'a> = &'a dyn Fn() -> f64;
+/// Who runs a benchmark.
+pub struct Host<'a> {
+    /// A clock, in milliseconds.
+    pub wall: &'a dyn Fn() -> f64,
+    /// What the host does between two slices of work.
+    pub pause: &'a dyn Fn(),
+    /// What looks on as a page does, where a benchmark includes that.
+    pub onlooker: &'a mut dyn FnMut(&mut Cluster),
+}
 
-/// What looks on as a page does, where a benchmark includes that.
-pub type Onlooker<'a> = &'a mut dyn FnMut(&mut Cluster);
+/// How many events a slice of work has: a page works for 10 milliseconds at a time.
+const SLICE: u64 = 500;
 
 /// How much virtual time passes between two looks: a page that draws 60 times in a second of a
 /// cluster that runs five times as fast looks less often.
@@ -22,6 +29,8 @@ const LOOK: Duration = Duration::from_millis(50);
 /// What the generator of traffic sends, in requests per virtual second, and for how long.
 const RATE: u32 = 1000;
 const TRAFFIC: Duration = Duration::from_secs(10);
+/// After which time a deployment has come to its end in every part.
+const SETTLED: Duration = Duration::from_secs(40);
 
 /// What a benchmark measured.
 #[derive(Clone, Debug)]
@@ -69,7 +78,7 @@ impl BenchResult {
 struct Scenario {
     name: &'static str,
     includes: &'static str,
-    run: fn(WallClock<'_>, Onlooker<'_>) -> Measured,
+    run: fn(&mut Host<'_>) -> Measured,
 }
 
 struct Measured {
@@ -83,23 +92,23 @@ const SCENARIOS: &[Scenario] = &[
     Scenario {
         name: "boot-100",
         includes: "100 nodes from nothing to Ready",
-        run: |wall, _| {
-            let begin = wall();
-            let cluster = booted(100, 0);
+        run: |host| {
+            let begin = (host.wall)();
+            let cluster = booted(host, 100, 0);
             let span = cluster.now().since(Time::ZERO);
-            Measured { milliseconds: wall() - begin, span, cluster, finished: true }
+            Measured { milliseconds: (host.wall)() - begin, span, cluster, finished: true }
         },
     },
     Scenario {
         name: "deployment-1000",
         includes: "one Deployment of 1000 pods on 100 Ready nodes, from apply until all are \
                    Ready, with every event and status written",
-        run: |wall, _| {
-            let mut cluster = booted(100, 0);
-            let (begin, from) = (wall(), cluster.now());
-            let finished = deploy(&mut cluster, 1000);
+        run: |host| {
+            let mut cluster = booted(host, 100, 0);
+            let (begin, from) = ((host.wall)(), cluster.now());
+            let finished = deploy(host, &mut cluster, 1000);
             let span = cluster.now() - from;
-            Measured { milliseconds: wall() - begin, span, cluster, finished }
+            Measured { milliseconds: (host.wall)() - begin, span, cluster, finished }
         },
     },
     Scenario {
@@ -117,10 +126,10 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 
 /// Runs a benchmark; `None` if there is none of that name.
 #[must_use]
-pub fn run(name: &str, wall: WallClock<'_>, onlooker: Onlooker<'_>) -> Option<BenchResult> {
+pub fn run(name: &str, mut host: Host<'_>) -> Option<BenchResult> {
     let scenario = SCENARIOS.iter().find(|scenario| scenario.name == name)?;
-    let calibration_ms = calibrate(wall);
-    let measured = (scenario.run)(wall, onlooker);
+    let calibration_ms = calibrate(host.wall);
+    let measured = (scenario.run)(&mut host);
     let Measured { milliseconds, span, cluster, finished } = measured;
     Some(BenchResult {
         name: scenario.name,
@@ -136,7 +145,7 @@ pub fn run(name: &str, wall: WallClock<'_>, onlooker: Onlooker<'_>) -> Option<Be
 }
 
 /// A loop that costs the same everywhere but for the machine: 40 million mixed numbers.
-fn calibrate(wall: WallClock<'_>) -> f64 {
+fn calibrate(wall: &dyn Fn() -> f64) -> f64 {
     let begin = wall();
     let mut stream = Stream::new(1, "calibration");
     let sum = (0..40_000_000_u64).fold(0_u64, |sum, _| sum.wrapping_add(stream.next_u64()));
@@ -145,16 +154,24 @@ fn calibrate(wall: WallClock<'_>) -> f64 {
     if sum == 0 { milliseconds + 1.0 } else { milliseconds }
 }
 
-fn booted(nodes: u32, trace_capacity: u32) -> Cluster {
+/// Lets the time given pass, slice by slice.
+fn pass(host: &Host<'_>, cluster: &mut Cluster, span: Duration) {
+    let end = cluster.now() + span;
+    while !cluster.run_until(end, SLICE).finished {
+        (host.pause)();
+    }
+}
+
+fn booted(host: &Host<'_>, nodes: u32, trace_capacity: u32) -> Cluster {
     let mut options = Options::new(1, nodes);
     options.trace_capacity = trace_capacity;
     let mut cluster = Cluster::new(options);
-    cluster.run(Duration::from_secs(60));
+    pass(host, &mut cluster, Duration::from_secs(60));
     cluster
 }
 
 /// Deploys that many pods and lets time pass until all are Ready. Returns whether they are.
-fn deploy(cluster: &mut Cluster, replicas: i32) -> bool {
+fn deploy(host: &Host<'_>, cluster: &mut Cluster, replicas: i32) -> bool {
     let text = format!(
         "apiVersion: apps/v1
 kind: Deployment
@@ -177,7 +194,7 @@ spec:
     );
     cluster.execute(Command::Apply { text });
     for _ in 0..600 {
-        cluster.run(Duration::from_secs(1));
+        pass(host, cluster, Duration::from_secs(1));
         if ready_replicas(cluster) == Some(replicas) {
             return true;
         }
@@ -192,7 +209,7 @@ fn ready_replicas(cluster: &Cluster) -> Option<i32> {
     deployments.into_iter().find(web)?.status.as_ref()?.ready_replicas
 }
 
-fn service_traffic(wall: WallClock<'_>, onlooker: Onlooker<'_>) -> Measured {
+fn service_traffic(host: &mut Host<'_>) -> Measured {
     const OTHERS: &str = "apiVersion: v1
 kind: Service
 metadata:
@@ -209,25 +226,25 @@ spec:
   containers:
   - {name: client, image: nginx:1.29}
 ";
-    let mut cluster = booted(100, Options::default().trace_capacity);
+    let mut cluster = booted(host, 100, Options::default().trace_capacity);
     cluster.execute(Command::Apply { text: OTHERS.to_string() });
-    let ready = deploy(&mut cluster, 1000);
+    let ready = deploy(host, &mut cluster, 1000);
     // Everything that the deployment has set in motion comes to its end.
-    cluster.run_until_quiet(Duration::from_secs(120));
+    pass(host, &mut cluster, SETTLED);
     let from = TrafficSource::Pod { namespace: "default".into(), name: "client".into() };
     let (name, url) = ("bench".to_string(), "http://web/".to_string());
     cluster.execute(Command::Traffic { name, from, url, rate_per_second: RATE });
     let succeeded =
         |cluster: &Cluster| cluster.traffic().map(|traffic| traffic.succeeded).sum::<u64>();
-    cluster.run(TRAFFIC);
-    onlooker(&mut cluster);
+    pass(host, &mut cluster, TRAFFIC);
+    (host.onlooker)(&mut cluster);
     let before = succeeded(&cluster);
-    let (begin, from) = (wall(), cluster.now());
+    let (begin, from) = ((host.wall)(), cluster.now());
     while cluster.now() - from < TRAFFIC {
-        cluster.run(LOOK);
-        onlooker(&mut cluster);
+        pass(host, &mut cluster, LOOK);
+        (host.onlooker)(&mut cluster);
     }
-    let milliseconds = wall() - begin;
+    let milliseconds = (host.wall)() - begin;
     let wanted = u64::from(RATE) * TRAFFIC.as_nanos() / 1_000_000_000;
     let finished = ready && succeeded(&cluster) - before >= wanted / 100 * 95;
     Measured { milliseconds, span: cluster.now() - from, cluster, finished }

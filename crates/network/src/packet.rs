@@ -1,5 +1,6 @@
 //! Packets as plain values.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
@@ -128,16 +129,16 @@ impl Ipv4Packet {
 
     /// What it is, in a few words: `SYN`, `HTTP GET /cart`, `DNS A example.com.`, `RST`.
     #[must_use]
-    pub fn kind(&self) -> String {
+    pub fn kind(&self) -> Cow<'static, str> {
         if let Some(words) = self.payload.summary() {
-            return words;
+            return Cow::Owned(words);
         }
-        match self.transport {
-            Transport::Tcp { flags, .. } => flags.to_string(),
-            Transport::Udp { .. } if self.encapsulated.is_some() => "VXLAN".to_string(),
-            Transport::Udp { .. } => "UDP".to_string(),
-            Transport::Icmp { kind, code, .. } => icmp_words(kind, code).to_string(),
-        }
+        Cow::Borrowed(match self.transport {
+            Transport::Tcp { flags, .. } => flags.words(),
+            Transport::Udp { .. } if self.encapsulated.is_some() => "VXLAN",
+            Transport::Udp { .. } => "UDP",
+            Transport::Icmp { kind, code, .. } => icmp_words(kind, code),
+        })
     }
 }
 
@@ -209,14 +210,20 @@ impl Transport {
     }
 }
 
-impl fmt::Display for TcpFlags {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match (self.syn, self.fin, self.rst, self.ack) {
+impl TcpFlags {
+    fn words(self) -> &'static str {
+        match (self.syn, self.fin, self.rst, self.ack) {
             (_, _, true, _) => "RST",
             (true, _, _, false) => "SYN",
             (true, _, _, true) => "SYN-ACK",
             (_, true, _, _) => "FIN",
             _ => "ACK",
-        })
+        }
+    }
+}
+
+impl fmt::Display for TcpFlags {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.words())
     }
 }

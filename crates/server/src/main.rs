@@ -42,7 +42,9 @@ fn main() -> ExitCode {
 }
 
 fn bench(name: &str) -> ExitCode {
-    let Some(result) = cluster::bench::run(name, &now_ms, &mut projection::onlooker()) else {
+    let onlooker = &mut projection::onlooker();
+    let host = cluster::bench::Host { wall: &now_ms, pause: &|| (), onlooker };
+    let Some(result) = cluster::bench::run(name, host) else {
         let names: Vec<&str> = cluster::bench::names().collect();
         eprintln!("error: there is no benchmark {name:?}; there are: {}", names.join(", "));
         return ExitCode::FAILURE;

@@ -4,6 +4,7 @@
 //! It holds plain data only, knows no engine type, and is never part of the cluster's state:
 //! nothing may decide by it.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -88,7 +89,7 @@ pub enum What {
         /// Service's address, or a node port. The same for answers.
         original: Option<SocketAddrV4>,
         /// What it is: `SYN`, `HTTP GET /cart`, `HTTP 200`, `DNS A example.com.`, `RST` …
-        kind: String,
+        kind: Cow<'static, str>,
         /// How the way ended: `Delivered`, `Forwarded` over the cable, `Dropped` or `Rejected`.
         verdict: Verdict,
     },

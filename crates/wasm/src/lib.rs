@@ -16,6 +16,14 @@ use crate::host::Host;
 
 /// How long a slice of work takes at most, in milliseconds.
 const SLICE_MS: f64 = 10.0;
+/// How much memory is at hand when a slice begins, in bytes.
+const RESERVE: usize = 16 << 20;
+
+/// Sees to it that there is memory for a slice of work. The allocator would get it from the
+/// browser by 64 KiB, and each time costs as much as a hundred events.
+fn reserve() {
+    drop(std::hint::black_box(Vec::<u8>::with_capacity(RESERVE)));
+}
 
 /// The engine with its cluster, if one was booted.
 #[wasm_bindgen]
@@ -46,6 +54,7 @@ impl Engine {
     /// Works for a slice of at most 10 ms. Returns after how many milliseconds it wants the
     /// next slice; a negative number when only a command gives it something to do.
     pub fn slice(&mut self, now_ms: f64) -> f64 {
+        reserve();
         self.host.slice(now_ms, SLICE_MS, &self::now_ms)
     }
 
@@ -140,8 +149,9 @@ fn boot_request(seed: u32, nodes: u32) -> Request {
 #[wasm_bindgen]
 #[must_use]
 pub fn bench(name: &str) -> Option<String> {
-    let result = cluster::bench::run(name, &now_ms, &mut projection::onlooker());
-    result.map(|result| result.to_json())
+    let onlooker = &mut projection::onlooker();
+    let host = cluster::bench::Host { wall: &now_ms, pause: &reserve, onlooker };
+    cluster::bench::run(name, host).map(|result| result.to_json())
 }
 
 #[cfg(target_arch = "wasm32")]

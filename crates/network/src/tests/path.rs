@@ -45,7 +45,9 @@ fn the_hops_between_pods_of_one_machine() {
         ]
     );
     let ways = net.trace.records().filter_map(|record| match &record.what {
-        What::Packet { from, to, kind, verdict, .. } => Some((*from, *to, kind.clone(), *verdict)),
+        What::Packet { from, to, kind, verdict, .. } => {
+            Some((*from, *to, kind.to_string(), *verdict))
+        }
         _ => None,
     });
     let (server, client) = (Ipv4Addr::new(10, 244, 1, 3), Ipv4Addr::new(10, 244, 1, 2));
