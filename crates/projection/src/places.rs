@@ -73,7 +73,8 @@ impl Places {
     pub(crate) fn service(&self, address: SocketAddrV4) -> Option<&str> {
         let by_address = self.services.get(&address);
         let is_node = || matches!(self.stations.get(address.ip()), Some(Station::Node(_)));
-        let found = by_address.or_else(|| self.node_ports.get(&address.port()).filter(|_| is_node()));
+        let found =
+            by_address.or_else(|| self.node_ports.get(&address.port()).filter(|_| is_node()));
         found.map(String::as_str)
     }
 }

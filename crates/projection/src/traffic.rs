@@ -175,12 +175,7 @@ impl Follower {
     }
 
     /// Packets that a machine sent and none received: the one they were for is off.
-    fn give_up<'a>(
-        &mut self,
-        cluster: &Cluster,
-        places: &'a Places,
-        packets: &mut Vec<Seen<'a>>,
-    ) {
+    fn give_up<'a>(&mut self, cluster: &Cluster, places: &'a Places, packets: &mut Vec<Seen<'a>>) {
         let now = cluster.now();
         let late = |leg: &Leg| now.since(Time::from_nanos(leg.time_nanos)) >= PATIENCE;
         let lost: Vec<u64> =
