@@ -195,7 +195,7 @@ pub trait Strategy {
     const SELECTABLE_FIELDS: &'static [&'static str] = &[];
 }
 
-/// A kind of the table: what [`Strategy`] says of it, with the type erased.
+/// A kind of the table: what [`Strategy`] says of it.
 #[derive(Debug)]
 pub struct Kind {
     /// Its id.
@@ -232,6 +232,15 @@ pub struct Kind {
     pub orphans_dependents: bool,
     /// Fields that `fieldSelector` may name, beside name and namespace.
     pub selectable_fields: &'static [&'static str],
+    /// See [`Strategy::columns`].
+    pub columns: fn() -> &'static [Column],
+}
+
+/// What [`Strategy`] does with objects of a kind, with the type erased. Objects bring it along, and
+/// the table of kinds does not have it: so a program in which nobody makes an object of a kind holds
+/// no code of that kind.
+#[derive(Debug)]
+pub struct Behaviour {
     /// See [`Strategy::default_grace_period_seconds`].
     pub default_grace_period_seconds: fn(&Object) -> Option<i64>,
     /// See [`Strategy::default`].
@@ -250,8 +259,6 @@ pub struct Kind {
     pub validate_update: fn(&Object, &Object) -> ErrorList,
     /// See [`Strategy::validate_status_update`].
     pub validate_status_update: fn(&Object, &Object) -> ErrorList,
-    /// See [`Strategy::columns`].
-    pub columns: fn() -> &'static [Column],
     /// See [`Strategy::row`].
     pub row: fn(&Object, Timestamp) -> Vec<Cell>,
     /// See [`Strategy::selectable_field`].
@@ -279,29 +286,7 @@ impl Kind {
             is_garbage_collected: S::IS_GARBAGE_COLLECTED,
             orphans_dependents: S::ORPHANS_DEPENDENTS,
             selectable_fields: S::SELECTABLE_FIELDS,
-            default_grace_period_seconds: |object| {
-                object.get::<S::Object>().and_then(S::default_grace_period_seconds)
-            },
-            default: |object| with_mut(object, S::default),
-            prepare_for_create: |object| with_mut(object, S::prepare_for_create),
-            prepare_for_update: |new, old| with_both(new, old, S::prepare_for_update),
-            prepare_for_status_update: |new, old| {
-                with_both(new, old, S::prepare_for_status_update);
-            },
-            spec_changed: |new, old| {
-                let both = new.get::<S::Object>().zip(old.get::<S::Object>());
-                both.is_some_and(|(new, old)| S::spec_changed(new, old))
-            },
-            validate: |object| object.get::<S::Object>().map(S::validate).unwrap_or_default(),
-            validate_update: |new, old| errors_of(new, old, S::validate_update),
-            validate_status_update: |new, old| errors_of(new, old, S::validate_status_update),
             columns: S::columns,
-            row: |object, now| {
-                object.get::<S::Object>().map(|typed| S::row(typed, now)).unwrap_or_default()
-            },
-            selectable_field: |object, field| {
-                object.get::<S::Object>().and_then(|typed| S::selectable_field(typed, field))
-            },
         }
     }
 
@@ -355,6 +340,36 @@ impl Kind {
     /// All kinds.
     pub fn all() -> impl Iterator<Item = &'static Kind> {
         TABLE.iter()
+    }
+}
+
+impl Behaviour {
+    /// What the strategy `S` does.
+    pub(crate) const fn of<S: Strategy>() -> Behaviour {
+        Behaviour {
+            default_grace_period_seconds: |object| {
+                object.get::<S::Object>().and_then(S::default_grace_period_seconds)
+            },
+            default: |object| with_mut(object, S::default),
+            prepare_for_create: |object| with_mut(object, S::prepare_for_create),
+            prepare_for_update: |new, old| with_both(new, old, S::prepare_for_update),
+            prepare_for_status_update: |new, old| {
+                with_both(new, old, S::prepare_for_status_update);
+            },
+            spec_changed: |new, old| {
+                let both = new.get::<S::Object>().zip(old.get::<S::Object>());
+                both.is_some_and(|(new, old)| S::spec_changed(new, old))
+            },
+            validate: |object| object.get::<S::Object>().map(S::validate).unwrap_or_default(),
+            validate_update: |new, old| errors_of(new, old, S::validate_update),
+            validate_status_update: |new, old| errors_of(new, old, S::validate_status_update),
+            row: |object, now| {
+                object.get::<S::Object>().map(|typed| S::row(typed, now)).unwrap_or_default()
+            },
+            selectable_field: |object, field| {
+                object.get::<S::Object>().and_then(|typed| S::selectable_field(typed, field))
+            },
+        }
     }
 }
 

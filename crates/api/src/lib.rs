@@ -27,7 +27,7 @@ pub mod status;
 mod validation;
 pub mod yaml;
 
-pub use kind::{Cell, Column, Kind, KindId, Scope, Strategy};
+pub use kind::{Behaviour, Cell, Column, Kind, KindId, Scope, Strategy};
 pub use kinds::Kinded;
 pub use object::{AnyObject, Key, Object, Resource};
 pub use status::Status;

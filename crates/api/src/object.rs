@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use sim::{Digest, Digestible};
 
+use crate::kind::Behaviour;
 use crate::kinds::Kinded;
 use crate::{Kind, KindId, encode};
 
@@ -56,9 +57,11 @@ pub trait AnyObject: Any + Send + Sync {
     fn clone_content(&self) -> Arc<dyn AnyObject>;
     /// Whether `other` is of the same kind and equal in every field.
     fn equals(&self, other: &dyn AnyObject) -> bool;
+    /// How objects of its kind are defaulted, validated and printed.
+    fn behaviour(&self) -> &'static Behaviour;
 }
 
-impl<T: Resource> AnyObject for T {
+impl<T: Kinded> AnyObject for T {
     fn meta(&self) -> &ObjectMeta {
         self.metadata()
     }
@@ -81,6 +84,10 @@ impl<T: Resource> AnyObject for T {
 
     fn equals(&self, other: &dyn AnyObject) -> bool {
         (other as &dyn Any).downcast_ref::<T>() == Some(self)
+    }
+
+    fn behaviour(&self) -> &'static Behaviour {
+        const { &Behaviour::of::<T::Strategy>() }
     }
 }
 
@@ -112,6 +119,12 @@ impl Object {
     #[must_use]
     pub fn kind_id(&self) -> KindId {
         self.kind
+    }
+
+    /// How objects of its kind are defaulted, validated and printed.
+    #[must_use]
+    pub fn behaviour(&self) -> &'static Behaviour {
+        self.content.behaviour()
     }
 
     /// The object's metadata.

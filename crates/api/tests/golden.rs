@@ -36,10 +36,10 @@ fn create(request: Value, path: &str) -> Result<Object, Status> {
         let prefix = object.meta().generate_name.clone().unwrap_or_default();
         object.meta_mut().name = Some(format!("{prefix}aaaaa"));
     }
-    (kind.default)(&mut object);
+    (object.behaviour().default)(&mut object);
     object.meta_mut().uid = Some("aaaaa".to_string());
-    (kind.prepare_for_create)(&mut object);
-    let errors = (kind.validate)(&object);
+    (object.behaviour().prepare_for_create)(&mut object);
+    let errors = (object.behaviour().validate)(&object);
     if errors.is_empty() { Ok(object) } else { Err(Status::invalid(kind, object.name(), &errors)) }
 }
 
@@ -324,17 +324,16 @@ fn stored_objects_are_left_alone(files: &[std::path::PathBuf]) {
         let decoded = decode(stored.clone(), FieldValidation::Ignore);
         let mut object = decoded.unwrap_or_else(|error| panic!("{name}: {error}")).object;
         let before = object.to_value();
-        (object.kind().default)(&mut object);
+        (object.behaviour().default)(&mut object);
         let mut changes = Vec::new();
         differences("", &object.to_value(), &before, &mut changes);
         // DaemonSets of an older version know no surge.
         changes.retain(|change| !change.ends_with("maxSurge: ours 0, theirs null"));
         wrong.extend(changes.iter().map(|change| format!("{name}: {change}")));
-        let kind = object.kind();
-        let errors = (kind.validate)(&object)
+        let errors = (object.behaviour().validate)(&object)
             .into_iter()
-            .chain((kind.validate_update)(&object, &object))
-            .chain((kind.validate_status_update)(&object, &object));
+            .chain((object.behaviour().validate_update)(&object, &object))
+            .chain((object.behaviour().validate_status_update)(&object, &object));
         wrong.extend(errors.map(|error| format!("{name}: {error}")));
     }
     wrong.sort();

@@ -143,7 +143,7 @@ pub(crate) fn selectors_match(
             selector.matches(|field| match field {
                 "metadata.name" => Some(object.name().to_string()),
                 "metadata.namespace" => Some(object.namespace().to_string()),
-                _ => (object.kind().selectable_field)(object, field),
+                _ => (object.behaviour().selectable_field)(object, field),
             })
         })
 }

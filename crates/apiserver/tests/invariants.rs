@@ -131,7 +131,7 @@ fn check(commit: &Commit, seen: &mut BTreeMap<String, u64>, gone: &mut BTreeSet<
     }
     if new.kind().has_generation {
         let first_deleted = deletion(old).is_none() && deletion(new).is_some();
-        let counts = (new.kind().spec_changed)(new, old) || first_deleted;
+        let counts = (new.behaviour().spec_changed)(new, old) || first_deleted;
         let binds = node_of(new) != node_of(old);
         let want = old_meta.generation.unwrap_or(0) + i64::from(counts && !binds);
         assert_eq!(new_meta.generation, Some(want), "{:?}", commit.key);

@@ -39,7 +39,7 @@ fn printed(
     let mut rows: Vec<Vec<String>> = vec![namespace.into_iter().chain(headings).collect()];
     for object in objects {
         let namespace = with_namespace.then(|| shown(object.namespace()));
-        let cells = (kind.row)(object, now);
+        let cells = (object.behaviour().row)(object, now);
         let cells = cells.iter().zip(columns).filter(|(_, column)| is_shown(column));
         let cells = cells.map(|(cell, _)| match cell {
             Cell::String(text) => shown(text),

@@ -14,7 +14,7 @@ use crate::rows::{count, created, milliseconds, owner};
 pub(crate) fn cells_by_name(object: &Object, cluster: &Cluster) -> SmallMap<&'static str, String> {
     let kind = object.kind();
     let now = cluster.clock().timestamp(cluster.now());
-    let cells = (kind.row)(object, now);
+    let cells = (object.behaviour().row)(object, now);
     let columns = (kind.columns)().iter().map(|column| column.name);
     columns.zip(cells.iter().map(ToString::to_string)).collect()
 }

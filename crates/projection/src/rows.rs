@@ -122,7 +122,7 @@ fn condition_status(status: &str) -> ConditionStatus {
 
 fn object_row(cluster: &Cluster, object: &Object) -> ObjectRow {
     let kind = object.kind();
-    let cells = (kind.row)(object, cluster.clock().timestamp(cluster.now()));
+    let cells = (object.behaviour().row)(object, cluster.clock().timestamp(cluster.now()));
     let own = own_columns(kind);
     ObjectRow {
         uid: object.uid().to_string(),

@@ -279,7 +279,7 @@ fn pod_readiness(object: &Object, pod: &Pod) -> (bool, String) {
 fn status_word(object: &Object) -> String {
     let kind = object.kind();
     let place = (kind.columns)().iter().position(|column| column.name == "Status");
-    let cells = (kind.row)(object, Timestamp::UNIX_EPOCH);
+    let cells = (object.behaviour().row)(object, Timestamp::UNIX_EPOCH);
     let cell = place.and_then(|place| cells.get(place));
     cell.map(ToString::to_string).unwrap_or_default()
 }

@@ -296,9 +296,9 @@ fn whole(object: Value) -> Value {
     let (version, kind) = (object["apiVersion"].clone(), object["kind"].clone());
     let kind = crate::Kind::named(version.as_str().unwrap(), kind.as_str().unwrap()).unwrap();
     let mut object = kind.decode(object).unwrap();
-    (kind.default)(&mut object);
+    (object.behaviour().default)(&mut object);
     let once = object.clone();
-    (kind.default)(&mut object);
+    (object.behaviour().default)(&mut object);
     assert_eq!(object, once, "defaults are set once");
     object.to_value()
 }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::decode::{DecodeError, decode_typed};
-use crate::{Kind, KindId, Object, Resource};
+use crate::{Kind, KindId, Object, Resource, Strategy};
 
 mod config_map;
 mod controller_revision;
@@ -39,6 +39,8 @@ pub use pod::qos::class as quality_of_service;
 pub trait Kinded: Resource {
     /// Its id in the table.
     const ID: KindId;
+    /// What becomes of its objects.
+    type Strategy: Strategy<Object = Self>;
 }
 
 /// Reads an object of one kind, and adds the paths of the fields that it does not know.
@@ -60,6 +62,7 @@ macro_rules! kinds {
         $(
             impl Kinded for <$strategy as crate::Strategy>::Object {
                 const ID: KindId = KindId::$constant;
+                type Strategy = $strategy;
             }
         )*
 

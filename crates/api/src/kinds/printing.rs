@@ -92,7 +92,7 @@ mod tests {
         let (version, kind) = (object["apiVersion"].clone(), object["kind"].clone());
         let kind = Kind::named(version.as_str().unwrap(), kind.as_str().unwrap()).unwrap();
         let object = kind.decode(object).unwrap();
-        let cells = (kind.row)(&object, Timestamp::UNIX_EPOCH);
+        let cells = (object.behaviour().row)(&object, Timestamp::UNIX_EPOCH);
         assert_eq!(cells.len(), (kind.columns)().len());
         cells.iter().map(ToString::to_string).collect()
     }

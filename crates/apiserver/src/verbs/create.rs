@@ -14,7 +14,7 @@ impl Operation<'_> {
     pub(super) fn create(&mut self, target: &Target, mut object: Object) -> Result<Object, Status> {
         self.check_body(&object)?;
         self.place(target, &mut object)?;
-        (self.kind.default)(&mut object);
+        (object.behaviour().default)(&mut object);
         let attributes = self.attributes(target, Verb::Create, None);
         self.admit(&attributes, Some(&mut object))?;
         let is_generated = needs_name(&object);
@@ -45,11 +45,11 @@ impl Operation<'_> {
         let kind = self.kind;
         self.fill_system_fields(&mut object);
         self.server.services.create(&mut object, target.dry_run)?;
-        (kind.prepare_for_create)(&mut object);
+        (object.behaviour().prepare_for_create)(&mut object);
         if kind.has_generation {
             object.meta_mut().generation = Some(1);
         }
-        let errors = (kind.validate)(&object);
+        let errors = (object.behaviour().validate)(&object);
         if !errors.is_empty() {
             return Err(Status::invalid(kind, object.name(), &errors));
         }

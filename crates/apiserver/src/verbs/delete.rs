@@ -140,7 +140,7 @@ impl Operation<'_> {
     /// Marks an object of a kind with grace as deleted, or shortens the grace it has.
     /// Upstream: registry/rest/delete.go, BeforeDelete.
     fn give_grace(&self, object: &mut Object, options: &DeleteOptions) -> Grace {
-        let Some(default) = (self.kind.default_grace_period_seconds)(object) else {
+        let Some(default) = (object.behaviour().default_grace_period_seconds)(object) else {
             return Grace::None;
         };
         // A negative period means one second.

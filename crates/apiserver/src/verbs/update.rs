@@ -55,7 +55,7 @@ impl Operation<'_> {
         self.check_body(&new)?;
         self.check_name(target, &new)?;
         self.place(target, &mut new)?;
-        (kind.default)(&mut new);
+        (new.behaviour().default)(&mut new);
         let attributes = self.attributes(target, Verb::Update, Some(&old));
         self.admit(&attributes, Some(&mut new))?;
         self.check_version(&mut new, &old)?;
@@ -65,8 +65,8 @@ impl Operation<'_> {
         self.prepare(target, &mut new, &old);
         let mut errors = meta::validate_update(&new, &old);
         let of_kind = match target.subresource {
-            Subresource::Status => kind.validate_status_update,
-            _ => kind.validate_update,
+            Subresource::Status => new.behaviour().validate_status_update,
+            _ => new.behaviour().validate_update,
         };
         for error in of_kind(&new, &old) {
             if !errors.contains(&error) {
@@ -105,11 +105,11 @@ impl Operation<'_> {
         let kind = self.kind;
         new.meta_mut().generation = old.meta().generation;
         match target.subresource {
-            Subresource::Status => (kind.prepare_for_status_update)(new, old),
+            Subresource::Status => (new.behaviour().prepare_for_status_update)(new, old),
             Subresource::Finalize => keep_namespace_status(new, old),
             _ => {
-                (kind.prepare_for_update)(new, old);
-                if kind.has_generation && (kind.spec_changed)(new, old) {
+                (new.behaviour().prepare_for_update)(new, old);
+                if kind.has_generation && (new.behaviour().spec_changed)(new, old) {
                     new.meta_mut().generation = Some(old.meta().generation.unwrap_or(0) + 1);
                 }
             }

@@ -25,26 +25,26 @@ fn object(value: Value) -> Object {
     let kind = value["kind"].as_str().expect("a kind").to_string();
     let kind = Kind::named(&api_version, &kind).expect("a kind of the table");
     let mut object = kind.decode(value).unwrap_or_else(|error| panic!("{error}"));
-    (kind.default)(&mut object);
+    (object.behaviour().default)(&mut object);
     object
 }
 
 /// What is wrong with a new object, as the server says it.
 fn errors(value: Value) -> Vec<String> {
     let object = object(value);
-    texts(&(object.kind().validate)(&object))
+    texts(&(object.behaviour().validate)(&object))
 }
 
 /// What is wrong with a change of an object.
 fn update_errors(old: Value, new: Value) -> Vec<String> {
     let (old, new) = (object(old), object(new));
-    texts(&(old.kind().validate_update)(&new, &old))
+    texts(&(new.behaviour().validate_update)(&new, &old))
 }
 
 /// What is wrong with a change of an object's status.
 fn status_errors(old: Value, new: Value) -> Vec<String> {
     let (old, new) = (object(old), object(new));
-    texts(&(old.kind().validate_status_update)(&new, &old))
+    texts(&(new.behaviour().validate_status_update)(&new, &old))
 }
 
 fn texts(errors: &crate::field::ErrorList) -> Vec<String> {
