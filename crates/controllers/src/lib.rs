@@ -7,6 +7,7 @@
 
 mod claim;
 mod controller;
+pub mod cron_job;
 pub mod daemon;
 pub mod deployment;
 pub mod endpoint_slice;
@@ -36,6 +37,7 @@ pub mod taint_eviction;
 #[cfg(test)]
 mod testing;
 pub mod ttl;
+pub mod ttl_after_finished;
 mod worker;
 
 pub use controller::{Action, Controller, Enqueue, Error, Watch, Watched};

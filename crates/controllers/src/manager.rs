@@ -4,6 +4,7 @@ use apiserver::{ApiServer, Identity};
 use client::{Component, Context};
 use sim::{Digest, Duration, Time};
 
+use crate::cron_job::CronJobController;
 use crate::daemon::DaemonSetController;
 use crate::deployment::DeploymentController;
 use crate::endpoint_slice::EndpointSliceController;
@@ -22,6 +23,7 @@ use crate::service_account::ServiceAccountController;
 use crate::stateful_set::StatefulSetController;
 use crate::taint_eviction::TaintEvictionController;
 use crate::ttl::TtlController;
+use crate::ttl_after_finished::TtlAfterFinishedController;
 use crate::worker::{Work, Worker};
 use crate::{Controller, SharedInformers};
 
@@ -67,6 +69,8 @@ impl Controllers {
         whole::<StatefulSetController>(),
         whole::<JobController>(),
         whole::<JobOrphanController>(),
+        whole::<TtlAfterFinishedController>(),
+        whole::<CronJobController>(),
         whole::<EndpointsController>(),
         whole::<EndpointSliceController>(),
         whole::<EndpointSliceMirroringController>(),
@@ -89,6 +93,8 @@ impl Controllers {
         watching::<StatefulSetController>(),
         watching::<JobController>(),
         watching::<JobOrphanController>(),
+        watching::<TtlAfterFinishedController>(),
+        watching::<CronJobController>(),
         whole::<EndpointsController>(),
         whole::<EndpointSliceController>(),
         whole::<EndpointSliceMirroringController>(),

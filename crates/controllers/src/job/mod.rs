@@ -34,6 +34,7 @@ mod tests;
 mod track;
 
 use backoff::Record;
+pub(crate) use conditions::finished as finished_condition;
 use context::Context;
 
 /// A pod carries it until the status has counted it.
