@@ -2,8 +2,8 @@
 //! nodes a selector selects, which taints a pod tolerates, what a ready pod is, how a rollout
 //! counts.
 //!
-//! It knows the object model and the ground below it. It must never read cluster state, keep anything
-//! between calls, or know which component asks.
+//! It knows the object model and the ground below it. It must never read cluster state, keep
+//! anything between calls, or know which component asks.
 
 pub mod controller_ref;
 pub mod host_ports;

@@ -208,10 +208,12 @@ impl PodWorker {
     /// Upstream: prober_manager.go, UpdatePodStatus.
     pub(crate) fn ask_for_readiness(&mut self) {
         for place in 0..self.containers.len() {
-            let unready = self.is_started(place) && !self.is_ready(place);
-            if let Some(state) = self.probe_mut(place, ProbeKind::Readiness)
-                && unready
-                && state.next.is_some()
+            let state = self.probe_mut(place, ProbeKind::Readiness);
+            let probed = state.is_some_and(|state| state.next.is_some());
+            if probed
+                && self.is_started(place)
+                && !self.is_ready(place)
+                && let Some(state) = self.probe_mut(place, ProbeKind::Readiness)
             {
                 state.asked = true;
             }

@@ -62,12 +62,6 @@ fn rule_restarts(container: &Container, code: i32) -> bool {
     rule.is_some_and(|rule| rule.action == "Restart")
 }
 
-/// Whether a container may ever be restarted. Upstream: util.go, IsContainerRestartable.
-fn is_restartable(pod: &Pod, container: &Container) -> bool {
-    container.restart_policy_rules.iter().flatten().any(|rule| rule.action == "Restart")
-        || restart_policy(pod, container) != "Never"
-}
-
 /// Whether a container that does not run should be started.
 /// Upstream: pkg/kubelet/container/helpers.go, ShouldContainerBeRestarted.
 pub(crate) fn should_be_restarted(
@@ -147,18 +141,19 @@ fn reason_to_kill(worker: &PodWorker, place: usize, container: &Container) -> Op
     Some((Kill { place, message, grace }, restart))
 }
 
+/// A pod that never restarts gets no second sandbox. In any other, only those stay away that have
+/// done what they are to do once.
 fn without_sandbox(pod: &Pod, records: &[ContainerRecord]) -> PodActions {
     let of_pod = pod.spec.as_ref().and_then(|spec| spec.restart_policy.as_deref());
-    let main = || containers(pod).enumerate().filter(|(_, (role, _))| *role == Role::Main);
+    let main = containers(pod).enumerate().filter(|(_, (role, _))| *role == Role::Main);
     let had_sandbox = records.iter().any(|record| record.current.is_some());
-    let once = of_pod == Some("Never")
-        && !main().any(|(_, (_, container))| is_restartable(pod, container));
     let may_start = |(place, (_, container)): (usize, (Role, &Container))| {
-        let record = records.get(place)?;
-        should_be_restarted(pod, container, record).then_some(place)
+        let done = restart_policy(pod, container) == "OnFailure"
+            && records.get(place).is_some_and(ContainerRecord::has_succeeded);
+        (!done).then_some(place)
     };
-    let mut start: Vec<usize> = main().filter_map(may_start).collect();
-    if start.is_empty() || once && had_sandbox {
+    let mut start: Vec<usize> = main.filter_map(may_start).collect();
+    if start.is_empty() || of_pod == Some("Never") && had_sandbox {
         return PodActions { kill_pod: true, ..PodActions::default() };
     }
     if records.iter().any(|record| record.role != Role::Main) {

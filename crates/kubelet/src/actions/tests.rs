@@ -137,6 +137,28 @@ fn what_a_pod_of_regular_containers_needs() {
     }
 }
 
+/// Upstream: TestComputePodActionsWithContainerRestartRules.
+#[test]
+fn containers_have_their_own_policies() {
+    for (of_pod, own, sandbox, states, want) in [
+        ("Never", "Always", true, "0 r r", "+0"),
+        ("Never", "Always", true, "l r r", "-0 +0"),
+        ("Always", "Never", true, "1 r r", ""),
+        ("Always", "Never", true, "l r r", "-0"),
+        ("Always", "OnFailure", true, "0 r r", ""),
+        ("Always", "OnFailure", true, "1 r r", "+0"),
+        ("Always", "OnFailure", false, "0 1 1", "sandbox +1 +2"),
+        ("Always", "Never", false, "0 1 1", "sandbox +0 +1 +2"),
+        ("Never", "Always", false, "0 1 1", "end"),
+    ] {
+        let mut pod = pod(of_pod, "");
+        let first = &mut pod.spec.as_mut().expect("a spec").containers[0];
+        first.restart_policy = Some(own.to_string());
+        let actions = compute(&worker(pod, sandbox, states));
+        assert_eq!(words(&actions), want, "{of_pod} {own} {sandbox} {states}");
+    }
+}
+
 /// Upstream: TestComputePodActionsWithInitContainers.
 #[test]
 fn init_containers_run_one_after_the_other() {
