@@ -21,7 +21,7 @@ async function allReady(page, count) {
 test("the microservices demo comes up, and its shoppers are served", withPage(tall, async (page) => {
   await booted(page);
   await create(page, await manifest("boutique"));
-  await speed(page, 20);
+  await speed(page, 50);
   await allReady(page, 12);
   await selectIn(page, "pods", "loadgenerator-");
   await inspect(page, "logs");
@@ -55,7 +55,7 @@ spec:
 test("a vote travels through the voting app to its result", withPage(tall, async (page) => {
   await booted(page);
   await create(page, await manifest("voting"));
-  await speed(page, 20);
+  await speed(page, 50);
   await allReady(page, 5);
   await create(page, voter);
   await selectIn(page, "pods", "worker-");
@@ -101,7 +101,7 @@ spec:
 
 test("without CoreDNS names fail, and with it again they work", withPage(tall, async (page) => {
   await booted(page);
-  await speed(page, 20);
+  await speed(page, 50);
   await create(page, asking);
   const scale = async (replicas, ready) => {
     await selectIn(page, "deployments", "coredns");

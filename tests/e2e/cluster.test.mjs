@@ -238,6 +238,7 @@ test("a Service is a hub on the map, and its endpoints follow its pods", withPag
 
 test("packets and probes of running pods are seen on the map", withPage({}, async (page) => {
   await booted(page);
+  await speed(page, 5);
   const told = (name) => page.getByTestId("map").getAttribute(`data-${name}`);
   await page.getByTestId("examples-menu").click();
   await page.getByTestId("example-service").click();

@@ -114,7 +114,8 @@ export async function corpus(t, name) {
 /** Waits until a question has the wanted answer; reports the last answer when it never has. */
 export async function eventually(ask, wanted, patienceMs = PATIENCE_MS) {
   const end = performance.now() + patienceMs;
-  for (;;) {
+  // Most of what is waited for is there at once, or not for a while.
+  for (let pause = 5; ; pause = Math.min(2 * pause, 50)) {
     const answer = await ask();
     try {
       assert.deepEqual(answer, wanted);
@@ -122,6 +123,6 @@ export async function eventually(ask, wanted, patienceMs = PATIENCE_MS) {
     } catch (error) {
       if (performance.now() > end) throw error;
     }
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }

@@ -57,6 +57,17 @@ export async function pause(page) {
   await page.getByRole("button", { name: "Play", exact: true }).waitFor();
 }
 
+/** Takes one step, and waits until the page has heard of it. */
+export async function step(page) {
+  const events = async () => Number(await page.getByTestId("clock").getAttribute("data-events"));
+  const before = await events();
+  const button = page.getByRole("button", { name: "Single step" });
+  // By the keyboard: there are hundreds of them, and a mouse is slow.
+  await button.focus();
+  await page.keyboard.press("Enter");
+  await eventually(events, before + 1);
+}
+
 /** Lets virtual time go on. */
 export async function play(page) {
   await page.getByRole("button", { name: "Play", exact: true }).click();

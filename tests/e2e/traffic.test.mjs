@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually, screenshot, withPage } from "./harness.mjs";
-import { apply, booted, column, list, map, select } from "./site.mjs";
+import { apply, booted, column, list, map, select, speed } from "./site.mjs";
 
 const service = (name, selected, more = "") => `apiVersion: v1
 kind: Service
@@ -68,6 +68,7 @@ const told = async (page, name) =>
 
 test("a pod sends requests to a Service by its name, and they are seen to go through it", withPage({}, async (page) => {
   await booted(page);
+  await speed(page, 5);
   await apply(page, service("web", "web") + web + client);
   await eventually(async () => (await map(page)).ready, 4);
   await page.getByTestId("tab-traffic").click();
@@ -87,6 +88,7 @@ test("a pod sends requests to a Service by its name, and they are seen to go thr
 
 test("requests from outside reach a node port at a hundred a second", withPage({}, async (page) => {
   await booted(page);
+  await speed(page, 5);
   await apply(page, service("web", "web", nodePort) + web);
   await eventually(async () => (await map(page)).ready, 3);
   await page.getByTestId("tab-traffic").click();
@@ -103,6 +105,7 @@ test("requests from outside reach a node port at a hundred a second", withPage({
 
 test("a Service without pods refuses, and its packets look different", withPage({}, async (page) => {
   await booted(page);
+  await speed(page, 5);
   await apply(page, service("nobody", "nobody") + client);
   await eventually(async () => (await map(page)).ready, 1);
   await page.getByTestId("tab-traffic").click();
@@ -116,6 +119,7 @@ test("a Service without pods refuses, and its packets look different", withPage(
 
 test("a Service's own button sends requests and stops them", withPage({}, async (page) => {
   await booted(page);
+  await speed(page, 5);
   await apply(page, service("web", "web") + web);
   await eventually(async () => (await map(page)).ready, 3);
   await page.getByTestId("tab-more").selectOption("service");

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually, withPage } from "./harness.mjs";
-import { apply, booted, clock, column, list, map, pause, speed } from "./site.mjs";
+import { apply, booted, clock, column, list, map, pause, speed, step } from "./site.mjs";
 
 const pod = (name) => `apiVersion: v1
 kind: Pod
@@ -36,8 +36,8 @@ test("single steps bring a pod all the way to Running", withPage({}, async (page
   await apply(page, pod("stepped"));
   await list(page, "pods");
   const seen = new Set();
-  for (let steps = 0; steps < 400 && !seen.has("Running"); steps += 1) {
-    await page.getByRole("button", { name: "Single step" }).click();
+  for (let steps = 0; steps < 1000 && !seen.has("Running"); steps += 1) {
+    await step(page);
     for (const status of await column(page, "Status", "stepped")) seen.add(status);
   }
   assert.deepEqual([...seen], ["Pending", "ContainerCreating", "Running"]);
