@@ -160,6 +160,33 @@ fn a_changed_config_map_arrives_in_its_volume_after_the_sync_period() {
     assert!(log(&cluster).contains("green"), "{}", log(&cluster));
 }
 
+/// Upstream: kubernetes.io/docs, a container that uses a ConfigMap as a `subPath` volume mount does
+/// not receive its updates; it does when it is started again.
+#[test]
+fn what_is_mounted_by_a_sub_path_stays_as_it_was() {
+    let mut cluster = booted();
+    let map = |color: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\ndata: {{color: {color}}}\n"
+        )
+    };
+    apply(&mut cluster, &map("blue"));
+    let script = "echo begin $(cat /one); while ! grep -q green /etc/c/color; do sleep 5; done; \
+                  echo end $(cat /etc/c/color) $(cat /one); sleep 5; exit 1";
+    let more = "    volumeMounts: [{name: c, mountPath: /etc/c}, {name: c, mountPath: /one, subPath: \
+                color}]\n  volumes: [{name: c, configMap: {name: c}}]\n";
+    create(&mut cluster, "busybox:1.37", script, more);
+    cluster.run(Duration::from_secs(10));
+    apply(&mut cluster, &map("green"));
+    let mut all = String::new();
+    for _ in 0..40 {
+        cluster.run(Duration::from_secs(3));
+        all.push_str(&log(&cluster));
+    }
+    assert!(all.contains("end green blue"), "{all}");
+    assert!(all.contains("begin green"), "{all}");
+}
+
 /// Upstream: pkg/volume/hostpath/host_path.go, checkTypeInternal.
 #[test]
 fn a_host_path_must_be_what_its_type_says_and_is_shared_by_pods() {

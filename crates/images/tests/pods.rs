@@ -509,6 +509,39 @@ fn containers_outlive_the_kubelet_and_it_finds_them_again() {
     assert_eq!(world.container("web", "main").restart_count, 0);
 }
 
+/// Upstream: pkg/kubelet/prober/worker.go, doProbe, without ChangeContainerStatusOnKubeletRestart.
+#[test]
+fn a_ready_container_stays_ready_when_the_kubelet_begins_again() {
+    let mut world = World::ready();
+    world.create(
+        r#"{"metadata":{"name":"web"},"spec":{"containers":[{"name":"main","image":"nginx:1.14.2",
+        "readinessProbe":{"periodSeconds":40,"httpGet":{"port":80}},
+        "startupProbe":{"periodSeconds":5,"httpGet":{"port":80}}}]}}"#,
+    );
+    world.seconds(20);
+    assert_eq!(world.condition("web", "Ready").0, "True");
+    world.kubelet.set_running(false);
+    world.seconds(5);
+    world.kubelet.set_running(true);
+    for _ in 0..60 {
+        world.seconds(1);
+        assert_eq!(world.condition("web", "Ready").0, "True");
+    }
+}
+
+#[test]
+fn a_pod_that_was_on_its_way_goes_on_when_the_kubelet_begins_again() {
+    let mut world = World::ready();
+    world.create(&NGINX.replace("nginx:1.14.2", "mysql:8.4"));
+    world.seconds(2);
+    world.kubelet.set_running(false);
+    world.seconds(60);
+    assert_eq!(world.phase("web"), "Pending", "its image was being pulled");
+    world.kubelet.set_running(true);
+    world.seconds(15);
+    assert_eq!(world.phase("web"), "Running");
+}
+
 #[test]
 fn static_pods_show_as_mirror_pods_and_come_back() {
     let mut world = World::new();

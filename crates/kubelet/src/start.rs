@@ -321,6 +321,7 @@ impl PodWorker {
             self.set_failure(place, "CreateContainerError", &message);
             return self.fail(place, None);
         }
+        self.keep_sub_paths(&container);
         let attempt = self.containers.get(place).and_then(|record| record.current.as_ref());
         let Some(sandbox) = self.sandbox.clone() else { return self.fail(place, None) };
         let of_pod = self.pod.spec.as_ref().and_then(|spec| spec.resources.as_ref());

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use api::openapi::api::core::v1::{
     Container, DownwardAPIVolumeFile, HostPathVolumeSource, KeyToPath, Pod, Volume as VolumeSource,
-    VolumeProjection,
+    VolumeMount, VolumeProjection,
 };
 use api::openapi::apimachinery::pkg::api::resource::Quantity;
 use client::{Context, EventType};
@@ -85,10 +85,31 @@ pub(crate) fn mounts(
                 let path = format!("{}/{sub_path}", host.path.trim_end_matches('/'));
                 files.mount(&mount.mount_path, HOST_VOLUME, &path, read_only);
             }
+            None if has_sub_path(mount) && volume.is_some_and(is_written) => {
+                let name = kept_name(&mount.name, container);
+                files.mount(&mount.mount_path, &name, &sub_path, read_only);
+            }
             None => files.mount(&mount.mount_path, &mount.name, &sub_path, read_only),
         }
     }
     Ok(files)
+}
+
+fn has_sub_path(mount: &VolumeMount) -> bool {
+    [&mount.sub_path, &mount.sub_path_expr].into_iter().flatten().any(|path| !path.is_empty())
+}
+
+/// Whether the kubelet writes what is in a volume.
+fn is_written(volume: &VolumeSource) -> bool {
+    volume.config_map.is_some()
+        || volume.secret.is_some()
+        || volume.downward_api.is_some()
+        || volume.projected.is_some()
+}
+
+/// The name of what a container keeps of a volume. No volume of a pod can have it.
+fn kept_name(volume: &str, container: &Container) -> String {
+    format!("{volume}/{}", container.name)
 }
 
 /// Expands a path that must not name what there is not.
@@ -278,19 +299,9 @@ impl PodWorker {
         true
     }
 
-    /// The volumes whose content follows an object. That of a token does not, nor does what a
-    /// container mounts by a `subPath`.
+    /// The volumes whose content follows an object. That of a token does not.
     fn following_volumes(&self) -> Vec<VolumeSource> {
         let Some(spec) = &self.pod.spec else { return Vec::new() };
-        let containers = spec.containers.iter().chain(spec.init_containers.iter().flatten());
-        let mounts: Vec<_> = containers.flat_map(|c| c.volume_mounts.iter().flatten()).collect();
-        let is_fixed = |volume: &VolumeSource| {
-            mounts.iter().any(|mount| {
-                let paths = [&mount.sub_path, &mount.sub_path_expr];
-                mount.name == volume.name
-                    && paths.into_iter().flatten().any(|path| !path.is_empty())
-            })
-        };
         let follows = |volume: &&VolumeSource| {
             let projected = volume.projected.as_ref().and_then(|p| p.sources.as_ref());
             let of_objects =
@@ -300,8 +311,21 @@ impl PodWorker {
                 || volume.downward_api.is_some()
                 || of_objects
         };
-        let volumes = spec.volumes.iter().flatten().filter(follows);
-        volumes.filter(|volume| !is_fixed(volume)).cloned().collect()
+        spec.volumes.iter().flatten().filter(follows).cloned().collect()
+    }
+
+    /// Keeps for a container that is about to be made what it mounts by a `subPath` of volumes
+    /// that the kubelet writes: it goes on seeing that when they are written anew.
+    /// Upstream: pkg/volume/util/atomic_writer.go; pkg/volume/util/subpath.
+    pub(crate) fn keep_sub_paths(&mut self, container: &Container) {
+        let volumes = self.pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+        let written: Vec<&VolumeSource> = volumes.filter(|it| is_written(it)).collect();
+        for mount in container.volume_mounts.iter().flatten().filter(|mount| has_sub_path(mount)) {
+            let kept = self.volumes.mounted.get(&mount.name).cloned();
+            if let Some(files) = kept.filter(|_| written.iter().any(|it| it.name == mount.name)) {
+                self.volumes.mounted.insert(kept_name(&mount.name, container), files);
+            }
+        }
     }
 
     fn plan_refresh(&mut self, node: &Node, cx: &mut Context<'_>) {
