@@ -222,6 +222,13 @@ impl Status {
         )
     }
 
+    /// The request has to wait. Upstream: NewTooManyRequests.
+    #[must_use]
+    pub fn too_many_requests(message: &str) -> Self {
+        let details = Some(StatusDetails::default());
+        Status::new(Reason::TooManyRequests, message.to_string(), details)
+    }
+
     /// Nobody was authenticated.
     #[must_use]
     pub fn unauthorized() -> Self {

@@ -55,6 +55,8 @@ pub enum Subresource {
     Status,
     /// The binding of a pod to a node.
     Binding,
+    /// The wish that a pod goes, as far as its disruption budget allows it.
+    Eviction,
     /// The finalizers of a namespace.
     Finalize,
     /// The number of replicas.
@@ -69,6 +71,7 @@ impl Subresource {
             Subresource::None => "",
             Subresource::Status => "status",
             Subresource::Binding => "binding",
+            Subresource::Eviction => "eviction",
             Subresource::Finalize => "finalize",
             Subresource::Scale => "scale",
         }
@@ -173,6 +176,8 @@ pub enum Body {
     Patch(Patch),
     /// A node for a pod.
     Binding(Binding),
+    /// How to delete the pod that is evicted.
+    Eviction(DeleteOptions),
     /// A number of replicas.
     Scale(Box<Scale>),
     /// How to delete.

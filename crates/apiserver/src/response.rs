@@ -53,6 +53,8 @@ pub enum Response {
     List(List),
     /// A number of replicas.
     Scale(Box<Scale>),
+    /// Nothing but that it was done.
+    Success,
 }
 
 impl Response {
@@ -66,6 +68,9 @@ impl Response {
             Response::Deleted(object) => deleted_status(object.kind(), object),
             Response::List(list) => list.to_value(),
             Response::Scale(scale) => api::encode::to_value(&**scale),
+            Response::Success => json!({
+                "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
+            }),
         }
     }
 }

@@ -18,6 +18,7 @@ mod binding;
 mod continue_token;
 mod create;
 mod delete;
+mod eviction;
 mod list;
 mod meta;
 mod patch;
@@ -63,6 +64,9 @@ impl Operation<'_> {
             }
             (Verb::Create, Body::Binding(binding)) => {
                 self.bind(&target, &binding).map(Response::Object)
+            }
+            (Verb::Create, Body::Eviction(options)) => {
+                self.evict(&target, options).map(|()| Response::Success)
             }
             (Verb::Update, Body::Object(object)) => {
                 self.update(&target, object).map(Response::Object)

@@ -66,6 +66,7 @@ impl<'c, T: Kinded> Api<'c, T> {
             }
             Response::List(_) => Err(Status::internal("the answer is a list")),
             Response::Scale(_) => Err(Status::internal("the answer is a scale")),
+            Response::Success => Err(Status::internal("the answer is no object")),
         }
     }
 
@@ -170,6 +171,15 @@ impl<'c, T: Kinded> Api<'c, T> {
     /// The API server's answer, when it refuses.
     pub fn delete(&mut self, name: &str, options: DeleteOptions) -> Result<Arc<T>, Status> {
         self.object(Verb::Delete, name, Subresource::None, Body::Delete(options))
+    }
+
+    /// Evicts a pod, as far as its disruption budget allows it.
+    ///
+    /// # Errors
+    /// The API server's answer, when it refuses: 429 while the budget does not allow it.
+    pub fn evict(&mut self, name: &str, options: DeleteOptions) -> Result<(), Status> {
+        let body = Body::Eviction(options);
+        self.request(Verb::Create, name, Subresource::Eviction, body).map(|_| ())
     }
 
     /// Binds a pod to a node.

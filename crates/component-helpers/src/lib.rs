@@ -6,6 +6,7 @@
 //! anything between calls, or know which component asks.
 
 pub mod controller_ref;
+pub mod disruption;
 pub mod host_ports;
 pub mod node_affinity;
 pub mod pod_status;

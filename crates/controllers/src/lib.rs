@@ -10,6 +10,7 @@ mod controller;
 pub mod cron_job;
 pub mod daemon;
 pub mod deployment;
+pub mod disruption;
 pub mod endpoint_slice;
 pub mod endpoint_slice_mirroring;
 pub mod endpoints;

@@ -7,6 +7,7 @@ use sim::{Digest, Duration, Time};
 use crate::cron_job::CronJobController;
 use crate::daemon::DaemonSetController;
 use crate::deployment::DeploymentController;
+use crate::disruption::DisruptionController;
 use crate::endpoint_slice::EndpointSliceController;
 use crate::endpoint_slice_mirroring::EndpointSliceMirroringController;
 use crate::endpoints::EndpointsController;
@@ -71,6 +72,7 @@ impl Controllers {
         whole::<JobOrphanController>(),
         whole::<TtlAfterFinishedController>(),
         whole::<CronJobController>(),
+        whole::<DisruptionController>(),
         whole::<EndpointsController>(),
         whole::<EndpointSliceController>(),
         whole::<EndpointSliceMirroringController>(),
@@ -95,6 +97,7 @@ impl Controllers {
         watching::<JobOrphanController>(),
         watching::<TtlAfterFinishedController>(),
         watching::<CronJobController>(),
+        watching::<DisruptionController>(),
         whole::<EndpointsController>(),
         whole::<EndpointSliceController>(),
         whole::<EndpointSliceMirroringController>(),

@@ -20,7 +20,7 @@ impl Strategy for Pods {
     const SINGULAR: &'static str = "pod";
     const SHORT_NAMES: &'static [&'static str] = &["po"];
     const CATEGORIES: &'static [&'static str] = &["all"];
-    const SUBRESOURCES: &'static [&'static str] = &["status", "binding", "log"];
+    const SUBRESOURCES: &'static [&'static str] = &["status", "binding", "eviction", "log"];
     const HAS_GENERATION: bool = true;
     const RETURNS_DELETED_OBJECT: bool = true;
     const SELECTABLE_FIELDS: &'static [&'static str] = &[
