@@ -308,6 +308,35 @@ fn sidecars_end_after_the_others_and_the_last_first() {
     assert!(happened(&cluster, "Killing", "Stopping container second"));
 }
 
+/// Upstream: kuberuntime_termination_order.go, newTerminationOrdering; active_deadline.go.
+#[test]
+fn a_sidecar_does_not_wait_for_an_init_container_to_end() {
+    let mut cluster = booted();
+    create(
+        &mut cluster,
+        "  activeDeadlineSeconds: 10\n  terminationGracePeriodSeconds: 6\n  initContainers:\n  - name: \
+         sidecar\n    image: busybox:1.37\n    restartPolicy: Always\n    command: [sh, -c, 'trap \
+         \"exit 0\" TERM; while true; do sleep 1; done']\n  - name: init\n    image: busybox:1.37\n\
+         \x20   command: [sh, -c, 'trap \"\" TERM; while true; do sleep 1; done']\n  containers:\n  - \
+         name: main\n    image: busybox:1.37\n",
+    );
+    cluster.run(Duration::from_secs(30));
+    let status = pod(&cluster).and_then(|pod| pod.status).expect("a status");
+    let words = "Pod was active on the node longer than the specified deadline";
+    assert_eq!(status.phase.as_deref(), Some("Failed"));
+    assert_eq!(status.reason.as_deref(), Some("DeadlineExceeded"));
+    assert_eq!(status.message.as_deref(), Some(words));
+    assert!(happened(&cluster, "DeadlineExceeded", words));
+    let finished = |name: &str| {
+        let ended = container(&cluster, name).state.and_then(|state| state.terminated);
+        let ended = ended.expect("it has ended");
+        (ended.finished_at.expect("an end").0.as_second(), ended.exit_code)
+    };
+    let (sidecar, init) = (finished("sidecar"), finished("init"));
+    assert_eq!((sidecar.1, init.1), (0, 137));
+    assert!(sidecar.0 + 4 <= init.0, "{sidecar:?} {init:?}");
+}
+
 /// Upstream: pkg/kubelet/kubelet_pods_test.go, TestMakeEnvironmentVariables.
 #[test]
 fn variables_come_from_objects_and_what_is_missing_is_said() {

@@ -208,3 +208,53 @@ fn a_host_path_must_be_what_its_type_says_and_is_shared_by_pods() {
     let phase = pod(&cluster).and_then(|pod| pod.status?.phase);
     assert_eq!(phase.as_deref(), Some("Running"), "the other pod made the directory");
 }
+
+/// Upstream: pkg/volume/{configmap,secret,projected}, MakePayload and collectData;
+/// pkg/util/goroutinemap/exponentialbackoff, from half a second and doubled.
+#[test]
+fn a_volume_that_cannot_be_made_says_why_and_is_tried_ever_later() {
+    let objects = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: c}\ndata: {key: value}\n---\n\
+                   apiVersion: v1\nkind: Secret\nmetadata: {name: s}\nstringData: {key: value}\n";
+    for (volume, words) in [
+        ("configMap: {name: none}", Some("configmap \"none\" not found")),
+        ("secret: {secretName: none}", Some("secret \"none\" not found")),
+        (
+            "configMap: {name: c, items: [{key: nope, path: x}]}",
+            Some("configmap references non-existent config key: nope"),
+        ),
+        (
+            "secret: {secretName: s, items: [{key: nope, path: x}]}",
+            Some("references non-existent secret key: nope"),
+        ),
+        (
+            "projected: {sources: [{configMap: {name: none}}, {secret: {name: none}}]}",
+            Some("[configmap \"none\" not found, secret \"none\" not found]"),
+        ),
+        ("configMap: {name: none, optional: true}", None),
+        ("secret: {secretName: s, optional: true, items: [{key: nope, path: x}]}", None),
+        (
+            "projected: {sources: [{configMap: {name: none, optional: true}}, {secret: {name: s}}]}",
+            None,
+        ),
+    ] {
+        let mut cluster = booted();
+        apply(&mut cluster, objects);
+        let more = format!(
+            "    volumeMounts: [{{name: v, mountPath: /v}}]\n  volumes: [{{name: v, {volume}}}]\n"
+        );
+        create(&mut cluster, "busybox:1.37", "sleep 1d", &more);
+        cluster.run(Duration::from_secs(10));
+        let phase = pod(&cluster).and_then(|pod| pod.status?.phase);
+        let Some(words) = words else {
+            assert_eq!(phase.as_deref(), Some("Running"), "{volume}");
+            continue;
+        };
+        assert_eq!(phase.as_deref(), Some("Pending"), "{volume}");
+        let words = format!("MountVolume.SetUp failed for volume \"v\" : {words}");
+        let snapshot = cluster.snapshot(KindId::EVENT);
+        let mut events = snapshot.in_namespace("default").filter_map(Object::get::<Event>);
+        let event = events.find(|event| event.message.as_deref() == Some(&words));
+        let count = event.and_then(|event| event.count).expect("an event");
+        assert!((4..=5).contains(&count), "{volume}: after 0, 0.5, 1.5, 3.5, 7.5 seconds: {count}");
+    }
+}

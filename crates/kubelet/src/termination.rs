@@ -154,15 +154,16 @@ impl PodWorker {
         self.stage = Stage::Terminating(termination);
     }
 
-    /// Whether it is a container's turn to end: regular ones end together; sidecars when those
-    /// have ended, the last first. Upstream: kuberuntime_termination_order.go.
+    /// Whether it is a container's turn to end: a sidecar waits for the regular containers and for
+    /// the sidecars that began after it. Upstream: kuberuntime_termination_order.go.
     fn may_end(&self, place: usize) -> bool {
         let Some(record) = self.containers.get(place).filter(|r| r.role == Role::Sidecar) else {
             return true;
         };
-        let later = self.containers.iter().skip(place + 1);
-        let others = self.containers.iter().filter(|other| other.role != Role::Sidecar);
-        record.is_running() && !later.chain(others).any(|other| other.is_running())
+        let mut others = self.containers.iter().enumerate().filter(|(other, record)| {
+            record.role == Role::Main || record.role == Role::Sidecar && *other > place
+        });
+        record.is_running() && !others.any(|(_, other)| other.is_running())
     }
 
     pub(crate) fn is_terminating(&self) -> bool {
