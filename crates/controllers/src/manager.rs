@@ -54,57 +54,45 @@ const fn watching<C: Controller>() -> Make {
 #[derive(Clone, Copy, Debug)]
 pub struct Controllers(&'static [Make]);
 
+macro_rules! controllers {
+    ($($controller:ty: $at_boot:ident,)*) => {
+        impl Controllers {
+            /// Every controller.
+            pub const ALL: Controllers = Controllers(&[$(whole::<$controller>(),)*]);
+
+            /// The same, without the code of those that do nothing while a cluster boots.
+            pub const BOOT: Controllers = Controllers(&[$($at_boot::<$controller>(),)*]);
+        }
+    };
+}
+
+// Every controller: a file or folder, and a line here. `watching` is enough of one that has
+// nothing to do while a cluster boots.
+controllers! {
+    NamespaceController: watching,
+    ServiceAccountController: whole,
+    RootCaPublisher: whole,
+    NodeIpamController: whole,
+    NodeLifecycleController: whole,
+    TaintEvictionController: watching,
+    TtlController: whole,
+    DeploymentController: whole,
+    ReplicaSetController: whole,
+    DaemonSetController: whole,
+    StatefulSetController: watching,
+    JobController: watching,
+    JobOrphanController: watching,
+    TtlAfterFinishedController: watching,
+    CronJobController: watching,
+    DisruptionController: watching,
+    EndpointsController: whole,
+    EndpointSliceController: whole,
+    EndpointSliceMirroringController: whole,
+    PodGarbageCollector: whole,
+    GarbageCollector: watching,
+}
+
 impl Controllers {
-    /// Every controller: a file or folder, a line here and a line in [`Controllers::BOOT`].
-    pub const ALL: Controllers = Controllers(&[
-        whole::<NamespaceController>(),
-        whole::<ServiceAccountController>(),
-        whole::<RootCaPublisher>(),
-        whole::<NodeIpamController>(),
-        whole::<NodeLifecycleController>(),
-        whole::<TaintEvictionController>(),
-        whole::<TtlController>(),
-        whole::<DeploymentController>(),
-        whole::<ReplicaSetController>(),
-        whole::<DaemonSetController>(),
-        whole::<StatefulSetController>(),
-        whole::<JobController>(),
-        whole::<JobOrphanController>(),
-        whole::<TtlAfterFinishedController>(),
-        whole::<CronJobController>(),
-        whole::<DisruptionController>(),
-        whole::<EndpointsController>(),
-        whole::<EndpointSliceController>(),
-        whole::<EndpointSliceMirroringController>(),
-        whole::<PodGarbageCollector>(),
-        whole::<GarbageCollector>(),
-    ]);
-
-    /// The same, without the code of those that do nothing while a cluster boots.
-    pub const BOOT: Controllers = Controllers(&[
-        watching::<NamespaceController>(),
-        whole::<ServiceAccountController>(),
-        whole::<RootCaPublisher>(),
-        whole::<NodeIpamController>(),
-        whole::<NodeLifecycleController>(),
-        watching::<TaintEvictionController>(),
-        whole::<TtlController>(),
-        whole::<DeploymentController>(),
-        whole::<ReplicaSetController>(),
-        whole::<DaemonSetController>(),
-        watching::<StatefulSetController>(),
-        watching::<JobController>(),
-        watching::<JobOrphanController>(),
-        watching::<TtlAfterFinishedController>(),
-        watching::<CronJobController>(),
-        watching::<DisruptionController>(),
-        whole::<EndpointsController>(),
-        whole::<EndpointSliceController>(),
-        whole::<EndpointSliceMirroringController>(),
-        whole::<PodGarbageCollector>(),
-        watching::<GarbageCollector>(),
-    ]);
-
     fn start(self) -> Vec<Box<dyn Work>> {
         self.0.iter().map(|make| make()).collect()
     }
