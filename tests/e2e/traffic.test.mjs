@@ -135,3 +135,60 @@ test("a Service's own button sends requests and stops them", withPage({}, async 
   await list(page, "pods");
   await eventually(() => column(page, "Name", "traffic"), []);
 }));
+
+test("paused, a packet is seen hop by hop with the rules that decided", withPage({}, async (page) => {
+  await booted(page);
+  await apply(page, service("web", "web", nodePort) + web);
+  await eventually(async () => (await map(page)).ready, 3);
+  await page.getByTestId("tab-traffic").click();
+  await page.getByTestId("start-traffic").click();
+  await eventually(async () => (await counts(page)).answered >= 5, true);
+  await page.getByTestId("tab-packets").click();
+  const packets = page.getByTestId("packet-row");
+  await eventually(async () => (await packets.count()) > 20, true);
+  const before = await told(page, "packets");
+  await page.getByTestId("next-packet").click();
+  await eventually(() => page.getByTestId("play-pause").getAttribute("aria-label"), "Play");
+  await eventually(async () => (await told(page, "packets")) > before, true);
+  await packets.filter({ hasText: /HTTP GET \/: outside the cluster → Service web → web-/ }).first().click();
+  const natted = page.locator("[data-testid=hop][data-verdict=Natted]");
+  await natted.first().waitFor();
+  // kube-proxy's rules choose one of the pods and rewrite the address.
+  await eventually(async () => /DNAT|conntrack/.test(await page.getByTestId("hops").innerText()), true);
+  await screenshot(page, "packet-hops");
+  const chosen = () => page.getByTestId("packets").getAttribute("aria-activedescendant");
+  const first = await chosen();
+  await page.getByTestId("packets").focus();
+  await page.keyboard.press("ArrowDown");
+  await eventually(async () => (await chosen()) !== first, true);
+}));
+
+test("a node's kubelet stops alone, and an add-on without replicas", withPage({}, async (page) => {
+  await booted(page);
+  await apply(page, service("web", "web", nodePort) + web);
+  await eventually(async () => (await map(page)).ready, 3);
+  await page.getByTestId("tab-traffic").click();
+  await page.getByTestId("start-traffic").click();
+  await page.getByTestId("faults-menu").click();
+  await page.getByTestId("kubelet-node-1").click();
+  await page.keyboard.press("Escape");
+  await speed(page, 10);
+  await list(page, "nodes");
+  await eventually(() => column(page, "Status", "node-1"), ["NotReady"]);
+  await page.getByTestId("tab-traffic").click();
+  const { answered } = await counts(page);
+  await eventually(async () => (await counts(page)).answered > answered + 20, true);
+  assert.equal((await counts(page)).timedOut, 0, "its containers answer");
+  await page.getByTestId("faults-menu").click();
+  await page.getByTestId("kubelet-node-1").click();
+  await page.keyboard.press("Escape");
+  await list(page, "nodes");
+  await eventually(() => column(page, "Status", "node-1"), ["Ready"]);
+  const dns = page.getByTestId("component-coredns");
+  assert.equal(await dns.getAttribute("aria-pressed"), "true");
+  await dns.click();
+  await list(page, "pods");
+  await eventually(() => column(page, "Name", "coredns"), []);
+  await dns.click();
+  await eventually(() => column(page, "Ready", "coredns"), ["1/1", "1/1"]);
+}));

@@ -59,6 +59,16 @@ pub enum Command {
         /// The node.
         name: String,
     },
+    /// A fault: the process of a node's kubelet ends. The containers go on.
+    StopKubelet {
+        /// The node.
+        node: String,
+    },
+    /// Ends the fault: another process of the kubelet starts.
+    StartKubelet {
+        /// The node.
+        node: String,
+    },
     /// A fault: the process of a component of the control plane ends.
     StopComponent {
         /// The component: `kube-scheduler`.
@@ -116,8 +126,10 @@ impl Cluster {
                     scale(cx, kind, target, replicas)
                 })]
             }
-            Command::FailNode { name } => self.fault(&name, false),
-            Command::RecoverNode { name } => self.fault(&name, true),
+            Command::FailNode { name } => self.fault(&name, Fault::Off),
+            Command::RecoverNode { name } => self.fault(&name, Fault::On),
+            Command::StopKubelet { node } => self.fault(&node, Fault::KubeletStopped),
+            Command::StartKubelet { node } => self.fault(&node, Fault::KubeletStarted),
             Command::StopComponent { name } => self.process(&name, false),
             Command::StartComponent { name } => self.process(&name, true),
             Command::Traffic { name, from, url, rate_per_second } => {
@@ -144,10 +156,19 @@ impl Cluster {
         command(&commands)(&mut self.host_context(), &Identity::administrator(), text)
     }
 
-    fn fault(&mut self, name: &str, running: bool) -> Vec<DocumentResult> {
-        let word = if running { "recovers" } else { "fails" };
-        self.host_context().record(What::Fault { fault: format!("node {name} {word}") });
-        if self.set_node_running(name, running) {
+    fn fault(&mut self, name: &str, fault: Fault) -> Vec<DocumentResult> {
+        let words = match fault {
+            Fault::Off => format!("node {name} fails"),
+            Fault::On => format!("node {name} recovers"),
+            Fault::KubeletStopped => format!("the kubelet of node {name} stops"),
+            Fault::KubeletStarted => format!("the kubelet of node {name} starts"),
+        };
+        self.host_context().record(What::Fault { fault: words });
+        let known = self.with_node(name, |kubelet| match fault {
+            Fault::Off | Fault::On => kubelet.set_powered(fault == Fault::On),
+            _ => kubelet.set_running(fault == Fault::KubeletStarted),
+        });
+        if known {
             return Vec::new();
         }
         let kind = api::KindId::NODE.get();
@@ -163,6 +184,15 @@ impl Cluster {
         let words = format!("no component {name:?} that can be stopped");
         vec![DocumentResult::refused(name.to_string(), Status::bad_request(words))]
     }
+}
+
+/// What is done to a node.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Off,
+    On,
+    KubeletStopped,
+    KubeletStarted,
 }
 
 struct Target {

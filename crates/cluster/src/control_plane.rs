@@ -65,7 +65,7 @@ impl Cluster {
 #[cfg(test)]
 mod tests {
     use api::KindId;
-    use api::openapi::api::core::v1::Pod;
+    use api::openapi::api::core::v1::{Node, Pod};
     use sim::Duration;
 
     use crate::{Cluster, Command, Options};
@@ -144,6 +144,32 @@ spec:
         let mut replayed = cluster.session().replay().unwrap();
         replayed.run_until(cluster.now(), u64::MAX);
         assert_eq!(replayed.state_hash(), cluster.state_hash());
+    }
+
+    #[test]
+    fn without_its_kubelet_a_node_is_lost_but_its_containers_go_on() {
+        let mut cluster = running();
+        cluster.execute(Command::Apply { text: DEPLOYMENT.into() });
+        cluster.run(Duration::from_secs(30));
+        let node = "node-1".to_string();
+        let outcome = cluster.execute(Command::StopKubelet { node: node.clone() });
+        assert!(outcome.results.is_empty(), "{:?}", outcome.results);
+        cluster.run(Duration::from_secs(60));
+        let kubelet = cluster.kubelets().find(|kubelet| kubelet.node_name() == node).unwrap();
+        assert!(kubelet.has_power() && !kubelet.is_running());
+        let ready = |cluster: &Cluster| {
+            let nodes = cluster.snapshot(KindId::NODE);
+            let node = nodes.get(&api::Key::cluster("node-1")).unwrap();
+            let status = node.get::<Node>().unwrap().status.clone().unwrap();
+            let mut conditions = status.conditions.into_iter().flatten();
+            conditions.find(|condition| condition.type_ == "Ready").unwrap().status
+        };
+        assert_eq!(ready(&cluster), "Unknown", "its lease is not renewed");
+        cluster.execute(Command::StartKubelet { node });
+        cluster.run(Duration::from_secs(20));
+        assert_eq!(ready(&cluster), "True");
+        let outcome = cluster.execute(Command::StopKubelet { node: "node-9".into() });
+        assert_eq!(outcome.results.len(), 1);
     }
 
     #[test]

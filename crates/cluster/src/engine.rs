@@ -246,6 +246,11 @@ impl Cluster {
         &self.trace
     }
 
+    /// Whether every hop of every packet is recorded from now on. It changes nothing else.
+    pub fn explain(&mut self, hops: bool) {
+        self.trace.set_explain(hops);
+    }
+
     /// The kubelets, to look at.
     pub fn kubelets(&self) -> impl Iterator<Item = &Kubelet> {
         self.kubelets.iter().map(|kubelet| &**kubelet)
@@ -613,13 +618,13 @@ impl Cluster {
         found.is_some()
     }
 
-    /// Stops a node or lets it run again. Returns whether there is such a node.
-    pub(crate) fn set_node_running(&mut self, name: &str, running: bool) -> bool {
+    /// Breaks or mends something on a node. Returns whether there is such a node.
+    pub(crate) fn with_node(&mut self, name: &str, act: impl FnOnce(&mut Kubelet)) -> bool {
         let found = (FIRST_KUBELET..)
             .zip(&mut self.kubelets)
             .find(|(_, kubelet)| kubelet.node_name() == name);
         let Some((owner, kubelet)) = found else { return false };
-        Arc::make_mut(kubelet).set_powered(running);
+        act(Arc::make_mut(kubelet));
         self.disturb();
         self.set_wake(owner, Some(self.now + SHORTEST_SLEEP));
         true

@@ -132,3 +132,15 @@ fn traffic_is_part_of_a_session() {
     assert_eq!(replayed.state_hash(), cluster.state_hash());
     assert_eq!(report(&replayed, "by-name"), report(&cluster, "by-name"));
 }
+
+#[test]
+fn pods_answer_on_nodes_whose_kubelets_have_ended() {
+    let mut cluster = shop();
+    for node in ["node-1", "node-2", "node-3"] {
+        cluster.execute(Command::StopKubelet { node: node.into() });
+    }
+    cluster.run(Duration::from_secs(2));
+    send(&mut cluster, "outside", TrafficSource::Outside, "http://172.18.0.3:30080/");
+    cluster.run(Duration::from_secs(10));
+    assert_well(&report(&cluster, "outside"));
+}

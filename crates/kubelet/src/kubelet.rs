@@ -104,6 +104,12 @@ impl Kubelet {
         self.next_wake = Some(Time::ZERO);
     }
 
+    /// Whether the machine should be on.
+    #[must_use]
+    pub fn has_power(&self) -> bool {
+        self.power_wanted
+    }
+
     /// Whether the kubelet should run.
     #[must_use]
     pub fn is_running(&self) -> bool {

@@ -6,6 +6,7 @@
 
 mod detail;
 mod generators;
+mod hops;
 mod places;
 mod pod;
 mod rows;
@@ -15,10 +16,11 @@ mod traffic;
 use api::openapi::api::core::v1::Pod;
 use api::{Key, Kind, KindId, Object};
 use cluster::Cluster;
-use protocol::{ComponentRow, Delta};
+use protocol::{ComponentRow, Delta, PacketRow};
 use sim::{OrdMap, OrdSet};
 
 pub use detail::{detail, reference};
+pub use hops::hops;
 pub use traffic::Traffic;
 
 /// Follows a cluster and says what changed, row by row.
@@ -26,7 +28,7 @@ pub use traffic::Traffic;
 pub struct Projection {
     /// The UIDs of the rows that the page has.
     shown: OrdMap<(KindId, Key), String>,
-    failed_nodes: OrdSet<String>,
+    faults: OrdSet<NodeFault>,
     components: Vec<ComponentRow>,
     /// The UIDs of the Services that the page has.
     services: OrdMap<Key, String>,
@@ -41,15 +43,15 @@ impl Projection {
     pub fn reset(&mut self, cluster: &mut Cluster) -> Vec<Delta> {
         cluster.follow();
         cluster.take_changed();
-        let failed_nodes = failed_nodes(cluster);
-        *self = Projection { failed_nodes, ..Projection::default() };
+        let faults = faults(cluster);
+        *self = Projection { faults, ..Projection::default() };
         self.follower.skip(cluster);
         let mut deltas: Vec<Delta> = Kind::all().map(rows::kind).map(Delta::Kind).collect();
         self.add_components(cluster, &mut deltas);
         for kind in Kind::all() {
             for object in cluster.snapshot(kind.id).iter() {
                 self.shown.insert((kind.id, object.key()), object.uid().to_string());
-                deltas.push(rows::delta(cluster, object, &self.failed_nodes));
+                deltas.push(rows::delta(cluster, object, &self.faults));
             }
         }
         let slices = cluster.snapshot(KindId::ENDPOINT_SLICE);
@@ -64,6 +66,16 @@ impl Projection {
     /// With `by_machine` a packet is shown from machine to machine.
     pub fn traffic(&mut self, cluster: &Cluster, by_machine: bool) -> Traffic {
         self.follower.take(cluster, by_machine)
+    }
+
+    /// Begins or ends to keep the latest packets.
+    pub fn keep_packets(&mut self, keep: bool) {
+        self.follower.keep(keep);
+    }
+
+    /// The latest packets, oldest first, if they are kept.
+    pub fn packets(&self) -> impl Iterator<Item = &PacketRow> {
+        self.follower.kept()
     }
 
     /// The generators of traffic that are new, have done something, or are gone, since this or
@@ -111,12 +123,12 @@ impl Projection {
     /// What changed since this or [`Projection::reset`] was last called.
     pub fn changes(&mut self, cluster: &mut Cluster) -> Vec<Delta> {
         let mut changed = cluster.take_changed();
-        let failed = failed_nodes(cluster);
-        let appeared = failed.iter().filter(|node| !self.failed_nodes.contains(*node));
-        let gone = self.failed_nodes.iter().filter(|node| !failed.contains(*node));
-        let faults: Vec<String> = appeared.chain(gone).cloned().collect();
-        self.failed_nodes = failed;
-        changed.extend(faults.iter().map(|node| (KindId::NODE, Key::cluster(node))));
+        let faults = faults(cluster);
+        let appeared = faults.iter().filter(|fault| !self.faults.contains(*fault));
+        let gone = self.faults.iter().filter(|fault| !faults.contains(*fault));
+        changed
+            .extend(appeared.chain(gone).map(|fault| (KindId::NODE, Key::cluster(fault.node()))));
+        self.faults = faults;
         self.add_dependents(cluster, &mut changed);
         let mut deltas = Vec::with_capacity(changed.len());
         self.add_components(cluster, &mut deltas);
@@ -178,7 +190,7 @@ impl Projection {
             self.shown.remove(&place);
         }
         if let Some(object) = object {
-            deltas.push(rows::delta(cluster, object, &self.failed_nodes));
+            deltas.push(rows::delta(cluster, object, &self.faults));
             self.shown.insert(place, object.uid().to_string());
         }
     }
@@ -197,10 +209,31 @@ pub fn onlooker() -> impl FnMut(&mut Cluster) {
     }
 }
 
-fn failed_nodes(cluster: &Cluster) -> OrdSet<String> {
-    cluster
-        .kubelets()
-        .filter(|kubelet| !kubelet.is_running())
-        .map(|kubelet| kubelet.node_name().to_string())
-        .collect()
+/// What is wrong with a node, on purpose.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum NodeFault {
+    /// Its machine is off.
+    Off(String),
+    /// Its kubelet does not run.
+    KubeletStopped(String),
+}
+
+impl NodeFault {
+    fn node(&self) -> &str {
+        match self {
+            NodeFault::Off(node) | NodeFault::KubeletStopped(node) => node,
+        }
+    }
+}
+
+fn faults(cluster: &Cluster) -> OrdSet<NodeFault> {
+    let faults = cluster.kubelets().filter_map(|kubelet| {
+        let name = kubelet.node_name().to_string();
+        match (kubelet.has_power(), kubelet.is_running()) {
+            (false, _) => Some(NodeFault::Off(name)),
+            (true, false) => Some(NodeFault::KubeletStopped(name)),
+            _ => None,
+        }
+    });
+    faults.collect()
 }

@@ -13,12 +13,12 @@ use protocol::{
 };
 use sim::OrdSet;
 
-use crate::{pod, reference};
+use crate::{NodeFault, pod, reference};
 
 /// The row of an object, whatever its kind.
-pub(crate) fn delta(cluster: &Cluster, object: &Object, failed: &OrdSet<String>) -> Delta {
+pub(crate) fn delta(cluster: &Cluster, object: &Object, faults: &OrdSet<NodeFault>) -> Delta {
     if let Some(node) = object.get::<Node>() {
-        return Delta::Node(node_row(cluster, object, node, failed));
+        return Delta::Node(node_row(cluster, object, node, faults));
     }
     if let Some(deployment) = object.get::<Deployment>() {
         return Delta::Workload(deployment_row(object, deployment));
@@ -134,7 +134,12 @@ fn object_row(cluster: &Cluster, object: &Object) -> ObjectRow {
     }
 }
 
-fn node_row(cluster: &Cluster, object: &Object, node: &Node, failed: &OrdSet<String>) -> NodeRow {
+fn node_row(
+    cluster: &Cluster,
+    object: &Object,
+    node: &Node,
+    faults: &OrdSet<NodeFault>,
+) -> NodeRow {
     let name = object.name();
     let spec = node.spec.clone().unwrap_or_default();
     let status = node.status.clone().unwrap_or_default();
@@ -161,7 +166,8 @@ fn node_row(cluster: &Cluster, object: &Object, node: &Node, failed: &OrdSet<Str
         status: cells.get("Status").cloned().unwrap_or_default(),
         ready: ready.map_or(ConditionStatus::Unknown, |condition| condition.status),
         unschedulable: spec.unschedulable.unwrap_or(false),
-        failed: failed.contains(name),
+        failed: faults.contains(&NodeFault::Off(name.to_string())),
+        kubelet_stopped: faults.contains(&NodeFault::KubeletStopped(name.to_string())),
         roles: cells.get("Roles").cloned().unwrap_or_default(),
         version: status.node_info.map(|info| info.kubelet_version).unwrap_or_default(),
         internal_ip: address.map(|address| address.address.clone()).unwrap_or_default(),

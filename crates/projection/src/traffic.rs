@@ -2,6 +2,7 @@
 //! and how busy each lane was when there was more than that.
 
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
@@ -15,6 +16,8 @@ use crate::places::Places;
 
 /// How many packets, how many probes and how many lanes are sent at once.
 const MOST: usize = 24;
+/// How many of the latest packets are kept.
+const MOST_KEPT: usize = 100;
 /// How many packets may be between two machines.
 const MOST_UNDER_WAY: usize = 4096;
 /// A packet that has been on the cable for so long will not arrive.
@@ -55,6 +58,8 @@ pub(crate) struct Follower {
     under_way: OrdMap<u64, Leg>,
     /// Who has which address, unless that may have changed.
     places: Option<Places>,
+    /// The latest packets, if they are kept.
+    kept: Option<VecDeque<PacketRow>>,
 }
 
 /// A packet on its way from one station to another, or lost.
@@ -82,6 +87,18 @@ impl Follower {
         }
     }
 
+    pub(crate) fn keep(&mut self, keep: bool) {
+        match keep {
+            true if self.kept.is_none() => self.kept = Some(VecDeque::new()),
+            true => {}
+            false => self.kept = None,
+        }
+    }
+
+    pub(crate) fn kept(&self) -> impl Iterator<Item = &PacketRow> {
+        self.kept.iter().flatten()
+    }
+
     /// What went on since this was last asked. With `by_machine` a packet is shown from machine
     /// to machine, each part of its way when it goes it; else once it has ended.
     pub(crate) fn take(&mut self, cluster: &Cluster, by_machine: bool) -> Traffic {
@@ -105,13 +122,18 @@ impl Follower {
             self.under_way = OrdMap::new();
         }
         self.give_up(cluster, &places, &mut packets);
+        if let Some(kept) = &mut self.kept {
+            let known = packets.len().saturating_sub(MOST_KEPT);
+            kept.extend(packets.iter().skip(known).map(|seen| seen.row(cluster)));
+            kept.drain(..kept.len().saturating_sub(MOST_KEPT));
+        }
         packets.order_by_key(|packet| packet.sort);
         let left_off = packets.len().saturating_sub(MOST);
         if left_off > 0 {
             traffic.lanes = lanes(&packets);
         }
         traffic.left_off = left_off.try_into().unwrap_or(u32::MAX);
-        traffic.packets = packets.into_iter().take(MOST).map(|seen| seen.row(cluster)).collect();
+        traffic.packets = packets.iter().take(MOST).map(|seen| seen.row(cluster)).collect();
         self.places = Some(places);
         traffic
     }
@@ -200,14 +222,14 @@ impl Follower {
 }
 
 impl Seen<'_> {
-    fn row(self, cluster: &Cluster) -> PacketRow {
+    fn row(&self, cluster: &Cluster) -> PacketRow {
         PacketRow {
             id: self.id,
-            from: self.from.into_owned(),
+            from: Station::clone(&self.from),
             through: self.through.map(str::to_string),
-            to: self.to.into_owned(),
+            to: Station::clone(&self.to),
             sort: self.sort,
-            words: self.words.into_owned(),
+            words: self.words.to_string(),
             time_ms: milliseconds(cluster, self.time_nanos),
         }
     }

@@ -46,7 +46,7 @@ pub enum Command {
         /// The wanted number.
         replicas: u32,
     },
-    /// A fault: the node's kubelet stops, its containers with it.
+    /// A fault: the node is switched off.
     FailNode {
         /// The node.
         name: String,
@@ -55,6 +55,16 @@ pub enum Command {
     RecoverNode {
         /// The node.
         name: String,
+    },
+    /// A fault: the process of a node's kubelet ends, and its containers go on.
+    StopKubelet {
+        /// The node.
+        node: String,
+    },
+    /// Ends the fault of [`Command::StopKubelet`] by another process.
+    StartKubelet {
+        /// The node.
+        node: String,
     },
     /// A fault: the process of a component of the control plane ends.
     StopComponent {
@@ -102,6 +112,16 @@ pub enum Command {
     },
     /// No more details.
     Deselect,
+    /// Whether the latest packets are shown, and of which one every hop: what the answers
+    /// [`crate::Message::Packets`] and [`crate::Message::Hops`] are about.
+    Packets {
+        /// Whether the list is shown.
+        shown: bool,
+        /// The packet whose hops are.
+        packet: Option<u64>,
+    },
+    /// Handles events until a packet has moved, then pauses.
+    StepPacket,
     /// Asks for everything again: the next batch has `reset` set.
     Resubscribe,
 }

@@ -24,7 +24,7 @@ pub use message::{
 };
 pub use rows::{
     ComponentRow, ConditionRow, ConditionStatus, ContainerRow, ContainerState, EndpointRow,
-    EndpointState, EventKind, EventRow, GeneratorRow, KindRow, LaneRow, NodeRow, ObjectRef,
+    EndpointState, EventKind, EventRow, GeneratorRow, HopRow, KindRow, LaneRow, NodeRow, ObjectRef,
     ObjectRow, Owner, PacketRow, PacketSort, PodRow, PodState, ProbeRow, Progress, Resources,
     ServiceRow, Station, WorkloadRow,
 };

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    ComponentRow, ConditionRow, EventRow, GeneratorRow, KindRow, LaneRow, NodeRow, ObjectRef,
-    ObjectRow, PacketRow, PodRow, ProbeRow, ServiceRow, WorkloadRow,
+    ComponentRow, ConditionRow, EventRow, GeneratorRow, HopRow, KindRow, LaneRow, NodeRow,
+    ObjectRef, ObjectRow, PacketRow, PodRow, ProbeRow, ServiceRow, WorkloadRow,
 };
 
 /// One thing that the worker tells the page.
@@ -18,6 +18,15 @@ pub enum Message {
     Result(CommandResult),
     /// Everything about the selected object. Sent only while it is selected, when it changed.
     Detail(Box<Detail>),
+    /// The latest packets, oldest first, while they are shown.
+    Packets(Vec<PacketRow>),
+    /// Every hop of the packet that was asked for, as far as they are known.
+    Hops {
+        /// The packet.
+        packet: u64,
+        /// Its hops, in order.
+        hops: Vec<HopRow>,
+    },
     /// The engine cannot go on and says why (it did not trap; the worker reports those itself).
     Fatal {
         /// What happened.

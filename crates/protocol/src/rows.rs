@@ -66,8 +66,10 @@ pub struct NodeRow {
     pub ready: ConditionStatus,
     /// `spec.unschedulable`.
     pub unschedulable: bool,
-    /// Whether the page's fault is on: its kubelet is stopped.
+    /// Whether its machine is switched off.
     pub failed: bool,
+    /// Whether its kubelet was stopped.
+    pub kubelet_stopped: bool,
     /// As in the ROLES column, such as `control-plane` or `<none>`.
     pub roles: String,
     /// Kubelet's version.
@@ -421,6 +423,23 @@ pub struct LaneRow {
     pub failed: u32,
 }
 
+/// What one station did with a packet.
+#[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
+pub struct HopRow {
+    /// The machine.
+    pub machine: String,
+    /// The namespace and device.
+    pub place: String,
+    /// What became of it here, as the trace has it: `Natted`.
+    pub verdict: String,
+    /// The rule, route or table entry that decided, if any did.
+    pub rule: Option<String>,
+    /// The headers as they are after it.
+    pub summary: String,
+    /// Virtual microseconds since its first hop.
+    pub after_micros: u64,
+}
+
 /// A generator of traffic and what came of its requests.
 #[derive(Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
 pub struct GeneratorRow {
@@ -440,8 +459,14 @@ pub struct GeneratorRow {
     pub running: bool,
     /// Requests begun.
     pub sent: u64,
-    /// Answers by the first digit of their status, from 1 to 5.
-    pub answers: [u64; 5],
+    /// Answers of the classes 1xx and 2xx.
+    pub succeeded: u64,
+    /// Answers 3xx.
+    pub redirected: u64,
+    /// Answers 4xx.
+    pub client_errors: u64,
+    /// Answers 5xx.
+    pub server_errors: u64,
     /// Connections that nobody took.
     pub refused: u64,
     /// Requests without an answer in time.

@@ -22,6 +22,8 @@ pub(crate) struct Handover {
     mode: Mode,
     speed: f64,
     selected: Option<ObjectRef>,
+    /// Whether the page looks at packets, and at the hops of which one.
+    packets: (bool, Option<u64>),
     sequence: u64,
     waiting: Vec<Request>,
 }
@@ -55,6 +57,7 @@ impl Host {
             mode: shown.mode,
             speed: shown.speed,
             selected: shown.selected.clone(),
+            packets: shown.inspection.asked(),
             sequence: shown.sequence,
             waiting: self.waiting.clone(),
         };
@@ -105,6 +108,7 @@ impl Host {
         let mut shown = Shown::new(replay.into_cluster(), now_ms);
         (shown.mode, shown.speed) = (handover.mode, handover.speed);
         (shown.selected, shown.sequence) = (handover.selected, handover.sequence);
+        shown.look_at_packets(handover.packets.0, handover.packets.1);
         shown.reset = handover.reset;
         if !shown.reset {
             // The page has these rows already.

@@ -12,8 +12,10 @@ use protocol::{
 };
 use serde::{Deserialize, Serialize};
 use sim::{Duration, Time};
+use trace::What;
 
 use crate::handover::Arriving;
+use crate::inspection::Inspection;
 
 /// How many events are handled between two looks at the wall clock.
 const EVENTS_PER_LOOK: u64 = 64;
@@ -21,6 +23,8 @@ const EVENTS_PER_LOOK: u64 = 64;
 const CLOCK_INTERVAL_MS: f64 = 100.0;
 /// While traffic runs, the page gets its counts this often, in milliseconds.
 const COUNT_INTERVAL_MS: f64 = 200.0;
+/// How many events a step to the next packet handles at most.
+const MOST_STEPS: u32 = 20_000;
 /// The longest that a slice is put off while time flows, in milliseconds.
 const LONGEST_PAUSE_MS: f64 = 250.0;
 
@@ -60,6 +64,7 @@ pub(crate) struct Shown {
     pub(crate) selected: Option<ObjectRef>,
     detail: Option<Detail>,
     detail_at: Option<u64>,
+    pub(crate) inspection: Inspection,
 }
 
 /// What this build of the engine holds.
@@ -231,7 +236,13 @@ impl Shown {
             selected: None,
             detail: None,
             detail_at: None,
+            inspection: Inspection::default(),
         }
+    }
+
+    pub(crate) fn look_at_packets(&mut self, shown: bool, packet: Option<u64>) {
+        self.inspection.ask(shown, packet);
+        self.projection.keep_packets(shown);
     }
 
     /// Whether the cluster stands still until another engine takes it over.
@@ -283,6 +294,22 @@ impl Shown {
             Command::Deselect => {
                 (self.selected, self.detail) = (None, None);
                 return;
+            }
+            Command::Packets { shown, packet } => {
+                self.look_at_packets(shown, packet);
+                return;
+            }
+            Command::StepPacket => {
+                self.mode = Mode::Paused;
+                self.cluster.explain(true);
+                let last = self.cluster.trace().last_id();
+                let moved = |record: &trace::Record| matches!(record.what, What::Packet { .. });
+                for _ in 0..MOST_STEPS {
+                    self.cluster.step();
+                    if self.cluster.trace().since(last).any(moved) {
+                        break;
+                    }
+                }
             }
             Command::Resubscribe => {
                 self.reset = true;
@@ -419,6 +446,8 @@ impl Shown {
                 probes: traffic.probes,
             }));
         }
+        self.cluster.explain(self.inspection.shown || self.mode == Mode::Paused);
+        self.inspection.gather(&self.cluster, &self.projection, (now_ms, running), messages);
         self.gather_detail(messages);
     }
 
@@ -457,6 +486,8 @@ fn cluster_command(command: &Command) -> Option<ClusterCommand> {
         },
         Command::FailNode { name } => ClusterCommand::FailNode { name },
         Command::RecoverNode { name } => ClusterCommand::RecoverNode { name },
+        Command::StopKubelet { node } => ClusterCommand::StopKubelet { node },
+        Command::StartKubelet { node } => ClusterCommand::StartKubelet { node },
         Command::StopComponent { name } => ClusterCommand::StopComponent { name },
         Command::StartComponent { name } => ClusterCommand::StartComponent { name },
         Command::Traffic { name, from, url, rate_per_second } => {

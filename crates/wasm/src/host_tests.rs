@@ -246,3 +246,68 @@ fn what_a_torn_event_showed_is_never_told() {
     let told = page.pass(100.0);
     assert!(batches(&told)[0].reset, "the page is told everything anew");
 }
+
+const WEB: &str = "
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {type: NodePort, selector: {app: web}, ports: [{port: 80, nodePort: 30080}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec: {containers: [{name: web, image: nginx}]}
+";
+
+#[test]
+fn a_page_that_looks_at_a_packet_is_told_its_hops_with_the_rules_that_decided() {
+    let mut page = Page::booted();
+    page.send(Command::SetSpeed(60.0));
+    page.pass(500.0);
+    page.send(Command::Apply { text: WEB.into() });
+    page.pass(500.0);
+    page.send(Command::Traffic {
+        name: "requests".into(),
+        from: None,
+        url: "http://172.18.0.3:30080/".into(),
+        rate_per_second: 5,
+    });
+    page.send(Command::Packets { shown: true, packet: None });
+    page.send(Command::SetSpeed(1.0));
+    let told = page.pass(2000.0);
+    let last = told.iter().rev().find_map(|message| match message {
+        Message::Packets(rows) => Some(rows),
+        _ => None,
+    });
+    let last = last.expect("packets are told while they are looked at");
+    let request =
+        last.iter().rfind(|packet| packet.words == "HTTP GET /" && packet.through.is_some());
+    let packet = request.expect("one of the last hundred is a request").id;
+    page.send(Command::Pause);
+    page.send(Command::Packets { shown: true, packet: Some(packet) });
+    let told = page.messages();
+    let hops = told.iter().find_map(|message| match message {
+        Message::Hops { packet: id, hops } if *id == packet => Some(hops),
+        _ => None,
+    });
+    let hops = hops.expect("its hops are told");
+    let natted = hops.iter().find(|hop| hop.verdict == "Natted");
+    assert!(natted.expect("a node port is rewritten").rule.is_some(), "{hops:?}");
+    assert_eq!(hops.last().map(|hop| hop.verdict.as_str()), Some("Delivered"));
+}
+
+#[test]
+fn a_step_to_the_next_packet_moves_one() {
+    let mut page = Page::booted();
+    page.pass(1000.0);
+    page.messages();
+    page.send(Command::Pause);
+    page.messages();
+    for _ in 0..3 {
+        page.send(Command::StepPacket);
+        let told = page.messages();
+        let batch = batches(&told).pop().expect("time went on").clone();
+        assert!(!batch.running);
+        assert!(batch.events_handled > 0);
+    }
+}

@@ -7,6 +7,7 @@
 
 mod handover;
 pub mod host;
+mod inspection;
 mod whole;
 
 use protocol::{Command, Request};

@@ -81,6 +81,8 @@ pub struct Route {
 /// A packet under way.
 #[derive(Clone, Debug)]
 pub struct Flight {
+    /// The packet.
+    pub id: u64,
     /// From where to where.
     pub route: Route,
     /// What it carries.
@@ -107,6 +109,13 @@ impl Flight {
             (PacketSort::Lost | PacketSort::Rejected, None) => (share * 1.6).min(0.6),
             _ => share * share * (3.0 - 2.0 * share),
         }
+    }
+
+    /// Where it is on its lanes.
+    pub fn at(&self, lanes: &[Lane], share: f64) -> Option<Point> {
+        let way = self.way(share) * lanes.len() as f64;
+        let index = (way as usize).min(lanes.len().checked_sub(1)?);
+        Some(lanes[index].at(way - index as f64))
     }
 
     /// Whether it stands where it stopped.
@@ -172,7 +181,7 @@ impl Flights {
         }
         let mut started = 0;
         for packet in packets {
-            let PacketRow { from, through, to, sort, .. } = packet;
+            let PacketRow { id, from, through, to, sort, .. } = packet;
             let route = Route { from, through, to };
             let room = if sort >= PacketSort::Data && counted { FEW } else { MOST };
             if self.packets.len() >= room {
@@ -185,7 +194,7 @@ impl Flights {
             let duration_ms = if moves { FLIGHT_MS * stations } else { FLASH_MS };
             let start_ms = now_ms + STAGGER_MS * f64::from(started);
             started += 1;
-            self.packets.push(Flight { route, sort, start_ms, duration_ms, moves });
+            self.packets.push(Flight { id, route, sort, start_ms, duration_ms, moves });
         }
         let room = MOST.saturating_sub(self.pulses.len());
         let pulses = probes.into_iter().take(room);

@@ -6,10 +6,10 @@ use std::rc::Rc;
 use super::geometry::{Point, Rect};
 use super::layout::Viewport;
 
-const HEAD: f64 = 22.0;
-const HEIGHT: f64 = 28.0;
-const GAP: f64 = 8.0;
-const LEAST_WIDTH: f64 = 124.0;
+const HEAD: f64 = 20.0;
+const HEIGHT: f64 = 24.0;
+const GAP: f64 = 7.0;
+const LEAST_WIDTH: f64 = 106.0;
 const MOST_WIDTH: f64 = 220.0;
 /// More rows than these are not drawn, only counted.
 const MOST_ROWS: usize = 4;

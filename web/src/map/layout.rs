@@ -10,8 +10,12 @@ use crate::format::within;
 /// How large tiles are. Denser levels leave words away.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Density {
+    /// Name and status beside the glyph, with room for a whole name.
+    Wide,
     /// Name and status beside the glyph.
     Card,
+    /// Name beside the glyph.
+    Line,
     /// A large glyph.
     Large,
     /// A glyph.
@@ -24,8 +28,15 @@ pub enum Density {
 
 impl Density {
     /// All of them, largest first.
-    pub const ALL: [Density; 5] =
-        [Density::Card, Density::Large, Density::Medium, Density::Small, Density::Tiny];
+    pub const ALL: [Density; 7] = [
+        Density::Wide,
+        Density::Card,
+        Density::Line,
+        Density::Large,
+        Density::Medium,
+        Density::Small,
+        Density::Tiny,
+    ];
 
     /// So many steps larger, or smaller if negative; as far as there are any.
     fn larger(self, steps: i32) -> Density {
@@ -36,7 +47,9 @@ impl Density {
     /// Least width, height and gap of a tile.
     fn tile(self) -> (f64, f64, f64) {
         match self {
-            Density::Card => (132.0, 44.0, 8.0),
+            Density::Wide => (140.0, 44.0, 8.0),
+            Density::Card => (120.0, 44.0, 8.0),
+            Density::Line => (104.0, 22.0, 4.0),
             Density::Large => (40.0, 40.0, 8.0),
             Density::Medium => (26.0, 26.0, 6.0),
             Density::Small => (16.0, 16.0, 4.0),
@@ -83,7 +96,7 @@ impl Grid {
         let columns = ((width + gap) / (least_width + gap)).floor().max(0.0) as usize;
         let stretched = (width - gap * (columns.max(1) - 1) as f64) / columns.max(1) as f64;
         let tile_width =
-            if density == Density::Card { stretched.min(2.0 * least_width) } else { least_width };
+            if density <= Density::Line { stretched.min(2.0 * least_width) } else { least_width };
         (columns > 0).then_some(Grid { columns, tile_width, tile_height, gap })
     }
 
@@ -135,6 +148,8 @@ pub struct Layout {
     pub panels: Vec<Panel>,
     /// Whether panels are too small for words beside their bars.
     pub compact: bool,
+    /// Whether the view is low: headings, the tray's too, are one line.
+    pub low: bool,
     /// Height of everything; more than the view's if it scrolls.
     pub height: f64,
     grid: Grid,
@@ -153,44 +168,64 @@ struct Frame {
     head: f64,
     least_body: f64,
     compact: bool,
+    low: bool,
 }
 
 const TRAY_HEAD: f64 = 26.0;
+/// In a low view the tray is one line: its heading, tiles, the count of those without room.
+const LOW_TRAY: f64 = 40.0;
+const LOW_TRAY_HEAD: f64 = 140.0;
+const LOW_TRAY_COUNT: f64 = 40.0;
 
 impl Frame {
     /// The frame for panels in which a tile of `least_tile` width has room.
     fn of(viewport: Viewport, nodes: usize, least_tile: f64) -> Frame {
         let nodes = nodes.max(1);
         let margin = if viewport.width < 480.0 { 12.0 } else { 16.0 };
-        let (least_width, least_body) = match nodes {
+        let (least_width, least_body): (f64, f64) = match nodes {
             0..=6 => (160.0, 96.0),
             7..=24 => (112.0, 60.0),
             _ => (76.0, 36.0),
         };
         let least_width = f64::max(least_width, least_tile + 24.0);
-        let gap = if nodes <= 24 { 12.0 } else { 8.0 };
+        let gap: f64 = if nodes <= 24 { 12.0 } else { 8.0 };
         let inner = (viewport.width - 2.0 * margin).max(least_width);
         let most = (((inner + gap) / (least_width + gap)).floor() as usize).max(1);
         let shape = (nodes as f64 * viewport.width / viewport.height.max(1.0) * 0.75).sqrt();
         let wanted = if nodes <= 6 { nodes } else { shape.round() as usize };
         let columns = balanced(nodes, wanted.clamp(1, most.min(nodes)));
+        let rows = nodes.div_ceil(columns);
+        // Two rows of named tiles in each panel are worth more than tall headings.
+        let tall = rows as f64 * (76.0 + 96.0 + 12.0 + gap) + 84.0 + 2.0 * margin;
+        let low = viewport.height < tall;
+        let gap = if low { gap.min(10.0) } else { gap };
         let panel_width = (inner - gap * (columns - 1) as f64) / columns as f64;
         let compact = panel_width < 148.0 || (nodes > 24 && least_tile == 0.0);
-        Frame {
-            margin,
-            gap,
-            columns,
-            rows: nodes.div_ceil(columns),
-            panel_width,
-            padding: if compact { 6.0 } else { 12.0 },
-            head: if compact { 34.0 } else { 76.0 },
-            least_body,
-            compact,
-        }
+        let (head, padding) = match (compact, low) {
+            (true, _) => (34.0, 6.0),
+            (false, true) => (46.0, 10.0),
+            (false, false) => (76.0, 12.0),
+        };
+        let least_body = if low { least_body.min(44.0) } else { least_body };
+        Frame { margin, gap, columns, rows, panel_width, padding, head, least_body, compact, low }
     }
 
     fn inner_width(&self) -> f64 {
         self.panel_width - 2.0 * self.padding
+    }
+
+    /// Where the tray's tiles go, and how.
+    fn tray(&self, viewport: Viewport, density: Density) -> Option<(Rect, Grid)> {
+        let width = viewport.width - 2.0 * self.margin;
+        let x = self.margin + 12.0;
+        if !self.low {
+            let body = Rect::new(x, self.margin + TRAY_HEAD, (width - 24.0).max(1.0), 44.0);
+            return Some((body, Grid::fit(density, body.width)?));
+        }
+        let grid_width = (width - 24.0 - LOW_TRAY_HEAD - LOW_TRAY_COUNT).max(1.0);
+        let grid = Grid::fit(density.max(Density::Medium), grid_width)?;
+        let y = self.margin + (LOW_TRAY - grid.tile_height) / 2.0;
+        Some((Rect::new(x + LOW_TRAY_HEAD, y, grid_width, grid.tile_height), grid))
     }
 
     /// Height of a panel's body when all panels share what the view leaves.
@@ -239,10 +274,13 @@ impl Layout {
         let least_tile = if grows { density.tile().0 } else { 0.0 };
         let frame = Frame::of(viewport, nodes.len(), least_tile);
         let grid = Grid::fit(density, frame.inner_width())?;
-        let tray_width = (viewport.width - 2.0 * frame.margin - 24.0).max(1.0);
-        let tray_grid = Grid::fit(density, tray_width)?;
+        let (tray_body, tray_grid) = frame.tray(viewport, density)?;
         let tray_rows = tray_grid.rows_in(44.0).max(1);
-        let tray_height = TRAY_HEAD + tray_grid.height_of(tray_rows).max(40.0) + 14.0;
+        let tray_height = match frame.low {
+            true => LOW_TRAY,
+            false => TRAY_HEAD + tray_grid.height_of(tray_rows).max(40.0) + 14.0,
+        };
+        let tray_rows = if frame.low { 1 } else { tray_rows };
         let fitting = frame.body(viewport, tray_height);
         let rows = longest.div_ceil(grid.columns);
         let body = if rows <= grid.rows_in(fitting) {
@@ -258,8 +296,6 @@ impl Layout {
             (viewport.width - 2.0 * frame.margin).max(1.0),
             tray_height,
         );
-        let tray_body =
-            Rect::new(tray.x + 12.0, tray.y + TRAY_HEAD, tray_width, tray_height - TRAY_HEAD - 8.0);
         let panels = panels(&frame, nodes, tray.bottom() + frame.gap, body);
         let bottom = panels.last().map_or(tray.bottom(), |panel| panel.rect.bottom());
         Some(Layout {
@@ -271,6 +307,7 @@ impl Layout {
             tray_capacity: tray_grid.columns * tray_rows,
             panels,
             compact: frame.compact,
+            low: frame.low,
             height: (bottom + frame.margin).max(viewport.height),
             grid,
             tray_grid,
@@ -470,7 +507,7 @@ mod tests {
     fn more_pods_make_smaller_tiles_and_a_thousand_on_a_hundred_nodes_fit() {
         let few = Layout::choose(VIEWS[1], &names(3), None, 1, 1, 0);
         let many = Layout::choose(VIEWS[1], &names(3), None, 60, 60, 0);
-        assert_eq!(few.density, Density::Card);
+        assert_eq!(few.density, Density::Wide);
         assert!(many.density > few.density);
         let crowd = Layout::choose(VIEWS[3], &names(100), None, 10, 10, 0);
         assert!(crowd.height <= VIEWS[3].height, "no scrolling beside both panels at 2560");
@@ -480,15 +517,15 @@ mod tests {
     fn the_density_does_not_flutter_around_a_border() {
         let nodes = names(3);
         let capacity = (1..200)
-            .take_while(|&pods| Layout::at(VIEWS[1], &nodes, Density::Card, pods).is_some())
+            .take_while(|&pods| Layout::at(VIEWS[1], &nodes, Density::Wide, pods).is_some())
             .count();
         let over =
-            Layout::choose(VIEWS[1], &nodes, Some(Density::Card), capacity + 1, capacity + 1, 0);
-        assert_eq!(over.density, Density::Large);
+            Layout::choose(VIEWS[1], &nodes, Some(Density::Wide), capacity + 1, capacity + 1, 0);
+        assert!(over.density > Density::Wide);
         let back = Layout::choose(VIEWS[1], &nodes, Some(over.density), capacity, capacity, 0);
-        assert_eq!(back.density, Density::Large, "one fewer is no reason to grow");
+        assert_eq!(back.density, over.density, "one fewer is no reason to grow");
         let far = Layout::choose(VIEWS[1], &nodes, Some(over.density), capacity, 1, 0);
-        assert_eq!(far.density, Density::Card, "ample room is");
+        assert_eq!(far.density, Density::Wide, "ample room is");
     }
 
     #[test]

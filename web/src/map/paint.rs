@@ -54,6 +54,16 @@ impl Brush<'_> {
         self.context.measure_text(text).map_or(0.0, |metrics| metrics.width())
     }
 
+    /// A name cut at its end.
+    fn cut(&self, name: &str, width: f64, weight: u16) -> String {
+        let mut text = name.to_owned();
+        while self.width_of(&text, weight) > width && text.pop().is_some() {
+            text.pop();
+            text.push('…');
+        }
+        text
+    }
+
     /// A name cut in its middle, because Kubernetes tells names apart at their end.
     fn fit(&self, name: &str, width: f64, weight: u16) -> String {
         if self.width_of(name, weight) <= width {
@@ -138,10 +148,9 @@ pub fn ground(brush: &Brush<'_>, scene: &Scene) {
         if !view.intersects(&panel.rect) {
             continue;
         }
-        if scene.layout().compact {
-            compact_panel(brush, panel, node);
-        } else {
-            wide_panel(brush, panel, node);
+        match scene.layout() {
+            layout if layout.compact => compact_panel(brush, panel, node),
+            layout => wide_panel(brush, panel, node, layout.low),
         }
     }
     links::ground(brush, scene);
@@ -154,7 +163,7 @@ fn tray(brush: &Brush<'_>, scene: &Scene) {
     let _ = brush.context.set_line_dash(&dash);
     brush.boxed(&rect, 10.0, "transparent", &brush.palette.line_strong);
     let _ = brush.context.set_line_dash(&js_sys::Array::new());
-    let y = rect.y + 15.0;
+    let y = if scene.layout().low { rect.center().y } else { rect.y + 15.0 };
     let label = brush.strings.unscheduled;
     brush.text(label, rect.x + 12.0, y, &brush.palette.ink_soft, 600);
     let x = rect.x + 12.0 + brush.width_of(label, 600) + 8.0;
@@ -189,10 +198,10 @@ fn node_mark(brush: &Brush<'_>, node: &NodeRow, center: Point, radius: f64) {
     glyph(brush.context, brush.palette, state, center, radius, None);
 }
 
-fn wide_panel(brush: &Brush<'_>, panel: &Panel, node: &NodeRow) {
+fn wide_panel(brush: &Brush<'_>, panel: &Panel, node: &NodeRow, low: bool) {
     panel_box(brush, panel, node);
     let head = panel.head;
-    let y = head.y + 20.0;
+    let y = head.y + if low { 14.0 } else { 20.0 };
     node_mark(brush, node, Point { x: head.x + 5.0, y }, 5.0);
     let works = node.ready == ConditionStatus::True;
     let color = if works { &brush.palette.ink_soft } else { &brush.palette.bad };
@@ -208,6 +217,17 @@ fn wide_panel(brush: &Brush<'_>, panel: &Panel, node: &NodeRow) {
     for (index, (label, used, all)) in shares(brush.strings, node).into_iter().enumerate() {
         let x = head.x + index as f64 * (each + gap);
         let share = fraction(used, all);
+        let color = if share > 0.9 { &brush.palette.ink } else { &brush.palette.accent };
+        if low {
+            let words = brush.width_of(label, 400);
+            if each > words + 28.0 {
+                brush.text(label, x, head.y + 33.0, &brush.palette.ink_soft, 400);
+            }
+            let words = if each > words + 28.0 { words + 6.0 } else { 0.0 };
+            let bar = Rect::new(x + words, head.y + 31.0, each - words, 4.0);
+            brush.bar(&bar, share, color);
+            continue;
+        }
         if each >= brush.width_of(label, 400) {
             brush.text(label, x, head.y + 43.0, &brush.palette.ink_soft, 400);
         }
@@ -215,7 +235,6 @@ fn wide_panel(brush: &Brush<'_>, panel: &Panel, node: &NodeRow) {
             let percent = format!("{}%", (share * 100.0).round() as i32);
             brush.text_right(&percent, x + each, head.y + 43.0, &brush.palette.ink, 400);
         }
-        let color = if share > 0.9 { &brush.palette.ink } else { &brush.palette.accent };
         brush.bar(&Rect::new(x, head.y + 54.0, each, 4.0), share, color);
     }
 }
@@ -346,12 +365,17 @@ fn draw_tile(brush: &Brush<'_>, density: Density, pod: &PodRow, state: PodState,
         brush.context.set_global_alpha(alpha * 0.7);
     }
     match density {
-        Density::Card => card(brush, pod, state, &rect, progress),
-        Density::Large => {
+        // In a low view the tray has no room for words.
+        Density::Wide | Density::Card if rect.width >= 100.0 => {
+            card(brush, pod, state, &rect, progress)
+        }
+        Density::Line if rect.width >= 100.0 => line(brush, pod, state, &rect, progress),
+        Density::Wide | Density::Card | Density::Line | Density::Large => {
             brush.rounded(&rect, 9.0);
             brush.context.set_fill_style_str(palette.face(state));
             brush.context.fill();
-            glyph(brush.context, palette, state, rect.center(), 11.0, progress);
+            let radius = (rect.height / 2.0 - 3.0).min(11.0);
+            glyph(brush.context, palette, state, rect.center(), radius, progress);
         }
         Density::Medium | Density::Small | Density::Tiny => {
             let radius = rect.width.min(rect.height) / 2.0 - 0.5;
@@ -361,14 +385,28 @@ fn draw_tile(brush: &Brush<'_>, density: Density, pod: &PodRow, state: PodState,
     brush.context.set_global_alpha(alpha);
 }
 
+fn line(brush: &Brush<'_>, pod: &PodRow, state: PodState, rect: &Rect, progress: Option<f64>) {
+    let palette = brush.palette;
+    brush.boxed(rect, 6.0, &palette.card, &palette.line);
+    let middle = Point { x: rect.x + 12.0, y: rect.center().y };
+    glyph(brush.context, palette, state, middle, 6.0, progress);
+    let name = brush.fit(&pod.name, rect.width - 28.0, 400);
+    brush.text(&name, rect.x + 23.0, middle.y, &palette.ink, 400);
+}
+
 fn card(brush: &Brush<'_>, pod: &PodRow, state: PodState, rect: &Rect, progress: Option<f64>) {
     let palette = brush.palette;
     let troubled = matches!(state, PodState::Failed | PodState::CrashLooping | PodState::Unknown);
     let line = if troubled { palette.state(state) } else { &palette.line };
     brush.boxed(rect, 8.0, &palette.card, line);
-    let middle = Point { x: rect.x + 19.0, y: rect.y + rect.height / 2.0 };
-    glyph(brush.context, palette, state, middle, 9.0, progress);
-    let (x, room) = (rect.x + 36.0, rect.width - 44.0);
+    let narrow = rect.width < 150.0;
+    let inset = if narrow { 14.0 } else { 19.0 };
+    let middle = Point { x: rect.x + inset, y: rect.y + rect.height / 2.0 };
+    glyph(brush.context, palette, state, middle, if narrow { 7.0 } else { 9.0 }, progress);
+    let (x, room) = match narrow {
+        true => (rect.x + 26.0, rect.width - 31.0),
+        false => (rect.x + 36.0, rect.width - 44.0),
+    };
     let name = brush.fit(&pod.name, room, 600);
     brush.text(&name, x, rect.y + 15.0, &palette.ink, 600);
     let status = if pod.restarts > 0 {

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use protocol::{EndpointState, NodeRow, PodRow, PodState, ServiceRow, Station};
 
-use super::flights::{Flights, Lane, Route};
+use super::flights::{Flight, Flights, Lane, Route};
 use super::geometry::{Point, Rect};
 use super::hubs::Hubs;
 use super::layout::{Layout, Viewport, natural_key};
@@ -43,6 +43,8 @@ const FADE_MS: f64 = 200.0;
 const STAGGER_MS: f64 = 24.0;
 /// Above this many newcomers at once they only fade in.
 const FLOCK: usize = 120;
+/// How far from a packet a click may be, as a square.
+const NEAR: f64 = 12.0 * 12.0;
 /// Above this many dirty rectangles the whole layer is drawn again.
 const MANY: usize = 48;
 
@@ -234,6 +236,17 @@ impl Scene {
                 .map(|panel| Rect::new(panel.head.x, panel.head.y, 10.0, 40.0)),
             Station::Outside => self.hubs.outside(),
         }
+    }
+
+    /// The packet that flies nearest to a point, if it is near.
+    pub fn flight_at(&self, point: Point, now_ms: f64) -> Option<u64> {
+        let distance = |flight: &Flight| {
+            let at = flight.at(&self.lanes_of(&flight.route), flight.share(now_ms)?)?;
+            let (x, y) = (at.x - point.x, at.y - point.y);
+            Some((x * x + y * y, flight.id)).filter(|(distance, _)| *distance < NEAR)
+        };
+        let near = self.flights.packets.iter().filter_map(distance);
+        near.reduce(|one, other| if other.0 < one.0 { other } else { one }).map(|(_, id)| id)
     }
 
     /// The lanes of a route, one after another; none if an end is not on the map.

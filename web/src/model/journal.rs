@@ -44,6 +44,8 @@ impl Journal {
             }
             Command::FailNode { .. }
             | Command::RecoverNode { .. }
+            | Command::StopKubelet { .. }
+            | Command::StartKubelet { .. }
             | Command::StopComponent { .. }
             | Command::StartComponent { .. } => self.keep(id, &command),
             _ => {}

@@ -14,8 +14,8 @@ mod traffic;
 use std::rc::Rc;
 
 use protocol::{
-    Batch, Booted, ComponentRow, Delta, EventRow, GeneratorRow, KindRow, NodeRow, ObjectRef,
-    ObjectRow, PacketRow, PodRow, PodState, ServiceRow, WorkloadRow,
+    Batch, Booted, ComponentRow, Delta, EventRow, GeneratorRow, HopRow, KindRow, NodeRow,
+    ObjectRef, ObjectRow, PacketRow, PodRow, PodState, ServiceRow, WorkloadRow,
 };
 
 pub use journal::{Journal, Origin};
@@ -95,11 +95,22 @@ pub struct World {
     pub pace: Pace,
     /// The rows.
     pub tables: Tables,
+    /// The latest packets and the hops of one, while somebody looks at them.
+    pub packets: Packets,
     /// Packets and probes that nobody has shown yet.
     pub traffic: Traffic,
     /// While virtual time stands: the packet that was the last to go.
     pub last_packet: Option<PacketRow>,
     sequence: Option<u64>,
+}
+
+/// The latest packets, oldest first, and the hops of one. Cheap to clone.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Packets {
+    /// The packets.
+    pub rows: Rc<Vec<PacketRow>>,
+    /// A packet and its hops.
+    pub hops: (Option<u64>, Rc<Vec<HopRow>>),
 }
 
 /// Every table. Cheap to clone and to compare.
@@ -269,7 +280,12 @@ impl Counts {
 /// Whether a pod is the cluster's own: its namespace is one of those that Kubernetes keeps for
 /// itself. Upstream: names that begin with `kube-` are reserved for Kubernetes' namespaces.
 pub fn is_of_the_system(pod: &PodRow) -> bool {
-    pod.namespace.starts_with("kube-")
+    is_namespace_of_the_system(&pod.namespace)
+}
+
+/// Whether a namespace is one of those.
+pub fn is_namespace_of_the_system(namespace: &str) -> bool {
+    namespace.starts_with("kube-")
 }
 
 /// The reference of a pod's row.

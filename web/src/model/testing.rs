@@ -36,6 +36,7 @@ pub fn node(name: &str) -> NodeRow {
         ready: ConditionStatus::True,
         unschedulable: false,
         failed: false,
+        kubelet_stopped: false,
         roles: "<none>".into(),
         version: "v1.37.0".into(),
         internal_ip: "10.0.0.1".into(),

@@ -18,12 +18,13 @@ use super::notice::{Notice, notice_bar};
 use super::packet::packet_words;
 use super::parts::{Icon, say};
 use super::plane::control_plane;
+use super::requests::Form;
 use super::top_bar::{TopBar, transport};
 use super::welcome::{Progress, boot_screen, welcome};
 use super::{Board, Intent, Sheet};
 use crate::browser;
 use crate::files;
-use crate::model::{Counts, Journal, Origin, World, is_of_the_system};
+use crate::model::{Counts, Journal, Origin, Tables, World, is_of_the_system};
 use crate::strings::{Language, Strings, fill};
 use crate::worker::{Bridge, FromWorker};
 
@@ -37,6 +38,8 @@ const QUIET_BOUND_MS: i64 = 3_600_000;
 const REMEMBERED: usize = 300_000;
 /// A worker that breaks this often without a batch between is not started again by itself.
 const MOST_TRAPS: u32 = 3;
+/// How often the lists and the inspector follow the rows.
+const LIST_INTERVAL_MS: f64 = 120.0;
 
 /// What reaches the page.
 pub enum Event {
@@ -73,6 +76,11 @@ pub struct App {
     theme: u32,
     sheet: Option<Sheet>,
     board: Board,
+    packet: Option<u64>,
+    form: Form,
+    /// The rows as the lists show them, and when they were last brought up to date.
+    lists: Tables,
+    listed_ms: f64,
     dragged: bool,
     system: bool,
     speed: f64,
@@ -112,6 +120,10 @@ impl Component for App {
             theme: 0,
             sheet: None,
             board: Board::default(),
+            packet: None,
+            form: Form::default(),
+            lists: Tables::default(),
+            listed_ms: 0.0,
             dragged: false,
             system: browser::recall("system").as_deref() == Some("shown"),
             speed: 1.0,
@@ -177,6 +189,7 @@ impl Component for App {
         };
         let version = self.world.booted.as_ref().map(|booted| booted.kubernetes_version.clone());
         let boot = Intent::Boot { seed: self.seed, nodes: self.nodes };
+        let epoch_ms = self.world.booted.as_ref().map_or(0, |booted| booted.epoch_ms);
         html! {
             <div class={classes!("app", sheet)}>
                 <TopBar version={version.unwrap_or_default()} seed={self.seed}
@@ -195,9 +208,10 @@ impl Component for App {
                     { self.inspector(send) }
                 </section>
                 <section class="panel dock" aria-label={strings.objects}>
-                    <Dock tables={self.world.tables.clone()} now_ms={self.second()}
+                    <Dock tables={self.lists.clone()} now_ms={self.second()}
                         selected={self.selected.clone()} language={self.language}
-                        board={self.board} send={send.clone()} />
+                        board={self.board} packets={self.world.packets.clone()}
+                        packet={self.packet} form={self.form.clone()} {epoch_ms} send={send.clone()} />
                 </section>
                 { self.sheet_bar(strings, send) }
                 if self.dragged {
@@ -268,7 +282,7 @@ impl App {
         let epoch_ms = self.world.booted.as_ref().map_or(0, |booted| booted.epoch_ms);
         html! {
             <Inspector selected={self.selected.clone()} detail={self.detail.clone()}
-                tables={self.world.tables.clone()} now_ms={self.second()} {epoch_ms}
+                tables={self.lists.clone()} now_ms={self.second()} {epoch_ms}
                 language={self.language} send={send.clone()} />
         }
     }
@@ -287,7 +301,8 @@ impl App {
         let packet = packet.map(|packet| packet_words(packet, tables, strings));
         html! {
             <main class="center" aria-label={strings.map_label}>
-                { control_plane(&self.world.tables.components, self.system, strings, send) }
+                { control_plane(&self.world.tables.components,
+                    (self.system, &self.world.tables.workloads), strings, send) }
                 <ClusterMap nodes={self.world.tables.nodes.clone()}
                     pods={self.world.tables.pods.clone()} now_ms={self.world.pace.now_ms}
                     services={self.world.tables.services.clone()}
@@ -369,6 +384,8 @@ impl App {
         self.playing = true;
         self.say(Command::Play, Origin::Button);
         (self.detail, self.selected, self.result) = (None, None, None);
+        self.packet = None;
+        self.show(self.board);
         self.settled = false;
     }
 
@@ -410,12 +427,16 @@ impl App {
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Booted(booted) => self.world.boot(booted),
+            Message::Booted(booted) => {
+                self.world.boot(booted);
+                self.listed_ms = 0.0;
+            }
             Message::Batch(batch) => {
                 if self.world.apply(batch).is_err() {
                     self.say(Command::Resubscribe, Origin::Button);
                 }
                 self.playing = self.world.pace.running;
+                self.bring_lists_up_to_date();
                 if !self.settled && Progress::of(&self.world).complete() {
                     self.settled = true;
                     self.say(Command::SetSpeed(self.speed), Origin::Button);
@@ -429,7 +450,20 @@ impl App {
                     self.detail = Some(Rc::from(detail));
                 }
             }
+            Message::Packets(rows) => self.world.packets.rows = Rc::new(rows),
+            Message::Hops { packet, hops } => {
+                self.world.packets.hops = (Some(packet), Rc::new(hops));
+            }
             Message::Fatal { message } => self.notice = Some(Notice::Broken(message.into())),
+        }
+    }
+
+    /// Lists follow a few times in a second: nobody reads faster, and the map is to stay smooth.
+    /// While time flows another batch comes soon, so that nothing is left behind.
+    fn bring_lists_up_to_date(&mut self) {
+        let now_ms = browser::wall_ms();
+        if !self.playing || now_ms - self.listed_ms >= LIST_INTERVAL_MS {
+            (self.lists, self.listed_ms) = (self.world.tables.clone(), now_ms);
         }
     }
 
@@ -488,7 +522,15 @@ impl App {
             Intent::Sheet(sheet) => {
                 self.sheet = if self.sheet == Some(sheet) { None } else { Some(sheet) };
             }
-            Intent::Board(board) => self.board = board,
+            Intent::Choose(choice) => self.form.choose(choice),
+            Intent::Board(board) => self.show(board),
+            Intent::Packet(packet) => {
+                self.packet = Some(packet);
+                if browser::matches_media("(max-width: 999px)") {
+                    self.sheet = Some(Sheet::Dock);
+                }
+                self.show(Board::Packets);
+            }
             Intent::Dismiss => self.notice = None,
             Intent::Load => {
                 self.notice = None;
@@ -501,6 +543,7 @@ impl App {
             }
             Intent::Toggle
             | Intent::Step
+            | Intent::StepPacket
             | Intent::RunUntilQuiet
             | Intent::Speed(_)
             | Intent::Boot { .. } => self.transport(intent),
@@ -519,6 +562,10 @@ impl App {
                 self.playing = false;
                 self.say(Command::Step, Origin::Button);
             }
+            Intent::StepPacket => {
+                self.playing = false;
+                self.say(Command::StepPacket, Origin::Button);
+            }
             Intent::RunUntilQuiet => {
                 let command = Command::RunUntilQuiet { bound_ms: QUIET_BOUND_MS };
                 self.say(command, Origin::Button);
@@ -534,6 +581,17 @@ impl App {
                 self.boot();
             }
             _ => {}
+        }
+    }
+
+    /// Shows a part of the dock. The engine keeps packets and their hops only while they are
+    /// looked at.
+    fn show(&mut self, board: Board) {
+        let looked = self.board == Board::Packets;
+        self.board = board;
+        let shown = board == Board::Packets;
+        if shown || looked {
+            self.say(Command::Packets { shown, packet: self.packet }, Origin::Button);
         }
     }
 

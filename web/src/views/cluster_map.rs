@@ -19,7 +19,8 @@ use crate::map::paint::{self, Brush, Outlines};
 use crate::map::palette::Palette;
 use crate::map::{Direction, Motion, Point, Rect, Scene, Target, Viewport, step};
 use crate::model::{
-    Counts, Rows, Table, Traffic, is_of_the_system, node_ref, pod_ref, service_ref,
+    Counts, Rows, Table, Traffic, is_namespace_of_the_system, is_of_the_system, node_ref, pod_ref,
+    service_ref,
 };
 use crate::strings::{Language, Strings};
 
@@ -90,6 +91,8 @@ pub struct ClusterMap {
     has_focus: bool,
     /// How many packets and probes there were to show since the page was loaded.
     told: (usize, usize),
+    /// Whether the person asked for less motion.
+    reduced: bool,
     /// How many of the packets failed, and how many went through a Service.
     failed: usize,
     through: usize,
@@ -114,6 +117,7 @@ impl Component for ClusterMap {
             focused: None,
             has_focus: false,
             told: (0, 0),
+            reduced: browser::matches_media("(prefers-reduced-motion: reduce)"),
             failed: 0,
             through: 0,
             observer: None,
@@ -172,7 +176,12 @@ impl Component for ClusterMap {
                 self.hovered = target;
             }
             Event::Click(point) => {
-                let target = self.scene.hit(self.on_map(self.in_view(point)));
+                let point = self.on_map(self.in_view(point));
+                if let Some(packet) = self.scene.flight_at(point, browser::wall_ms()) {
+                    context.props().send.emit(Intent::Packet(packet));
+                    return false;
+                }
+                let target = self.scene.hit(point);
                 self.focused = target.clone();
                 self.choose(context, target);
             }
@@ -242,16 +251,15 @@ impl Component for ClusterMap {
     }
 }
 
-fn motion(props: &MapProps) -> Motion {
-    let reduced = browser::matches_media("(prefers-reduced-motion: reduce)");
-    Motion::for_speed(props.speed, reduced)
-}
-
 fn in_window(event: &MouseEvent) -> Point {
     Point { x: f64::from(event.client_x()), y: f64::from(event.client_y()) }
 }
 
 impl ClusterMap {
+    fn motion(&self, props: &MapProps) -> Motion {
+        Motion::for_speed(props.speed, self.reduced)
+    }
+
     fn list_box(&self, context: &Context<Self>, strings: &'static Strings) -> Html {
         let link = context.link();
         let spacer = format!("height:{}px", self.scene.height() as i32);
@@ -274,8 +282,9 @@ impl ClusterMap {
 
     /// The one thing that the keyboard is on, for those who listen.
     fn option(&self, context: &Context<Self>, strings: &'static Strings) -> Html {
-        let order = self.scene.order();
+        let order = self.focused.as_ref().map(|_| self.scene.order()).unwrap_or_default();
         let index = order.iter().position(|(target, _)| Some(target) == self.focused.as_ref());
+        let size = (!order.is_empty()).then(|| order.len().to_string());
         let text = match &self.focused {
             Some(target) if index.is_some() => self.describe(context.props(), target, strings),
             _ => strings.map_hint.to_owned(),
@@ -283,7 +292,7 @@ impl ClusterMap {
         let selected = self.focused.is_some() && self.focused == self.selected(context.props());
         html! {
             <div id="map-option" role="option" class="heard" data-testid="map-option"
-                aria-selected={selected.to_string()} aria-setsize={order.len().to_string()}
+                aria-selected={selected.to_string()} aria-setsize={size}
                 aria-posinset={index.map(|index| (index + 1).to_string())}>{ text }</div>
         }
     }
@@ -349,7 +358,8 @@ impl ClusterMap {
         let layout = self.scene.layout();
         let zoom = steps.map_or(0, |steps| self.scene.zoom() + steps);
         let was = (layout.density, self.scene.zoom());
-        self.scene.set_zoom(zoom, browser::wall_ms(), motion(props));
+        let motion = self.motion(props);
+        self.scene.set_zoom(zoom, browser::wall_ms(), motion);
         // At the end of the scale a step does nothing, and must not have to be taken back.
         if steps.is_some() && self.scene.layout().density == was.0 {
             self.scene.set_zoom(was.1, browser::wall_ms(), Motion::None);
@@ -367,24 +377,30 @@ impl ClusterMap {
         self.through += packets.iter().filter(|packet| packet.through.is_some()).count();
         let flows = !packets.is_empty() || !probes.is_empty();
         if flows {
-            self.scene.launch(waiting, browser::wall_ms(), motion(props));
+            let motion = self.motion(props);
+            self.scene.launch(waiting, browser::wall_ms(), motion);
         }
         flows
     }
 
     fn sync(&mut self, props: &MapProps) {
-        let (now_ms, motion) = (browser::wall_ms(), motion(props));
-        let mut own = Rows::default();
-        let pods: &Rows<PodRow> = if props.system {
-            &props.pods
-        } else {
+        let (now_ms, motion) = (browser::wall_ms(), self.motion(props));
+        let (mut pods, mut services) = (Rows::default(), Rows::default());
+        if !props.system {
             for (uid, pod) in props.pods.iter().filter(|(_, pod)| !is_of_the_system(pod)) {
-                own.put(Rc::clone(uid), Rc::clone(pod));
+                pods.put(Rc::clone(uid), Rc::clone(pod));
             }
-            &own
+            let own = |row: &ServiceRow| !is_namespace_of_the_system(&row.namespace);
+            for (uid, row) in props.services.iter().filter(|(_, row)| own(row)) {
+                services.put(Rc::clone(uid), Rc::clone(row));
+            }
+        }
+        let (pods, services) = match props.system {
+            true => (&*props.pods, &*props.services),
+            false => (&pods, &services),
         };
         self.scene.set_outside(props.outside);
-        self.scene.sync(&props.nodes, pods, &props.services, now_ms, motion);
+        self.scene.sync(&props.nodes, pods, services, now_ms, motion);
         if let Some((target, _)) = &self.hovered
             && self.scene.rect_of(target).is_none()
         {

@@ -7,11 +7,14 @@ use wasm_bindgen::JsCast;
 use web_sys::{HtmlElement, HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
+use super::packets::packet_board;
 use super::parts::{Icon, icon_button, node_glyph, say, state_glyph, when};
-use super::requests::TrafficBoard;
+use super::requests::{Form, traffic_board};
 use super::{Board, Intent, Sheet};
 use crate::browser;
-use crate::model::{Column, Entry, Filter, Tab, Tables, columns, entries, namespaces, tabs};
+use crate::model::{
+    Column, Entry, Filter, Packets, Tab, Tables, columns, entries, namespaces, tabs,
+};
 use crate::strings::{Language, Strings};
 
 /// Properties of [`Dock`].
@@ -25,6 +28,14 @@ pub struct DockProps {
     pub selected: Option<ObjectRef>,
     /// Which part is shown.
     pub board: Board,
+    /// Which requests were chosen.
+    pub form: Form,
+    /// The latest packets.
+    pub packets: Packets,
+    /// The packet whose hops are shown.
+    pub packet: Option<u64>,
+    /// When the cluster began.
+    pub epoch_ms: i64,
     /// Language in force.
     pub language: Language,
     /// Where intents go.
@@ -67,9 +78,10 @@ pub fn Dock(props: &DockProps) -> Html {
                 <Rows columns={columns(&props.tables, &tab)} {rows} now_ms={props.now_ms}
                     title={tab.title()} id={tab.id()} selected={props.selected.clone()} {strings}
                     send={props.send.clone()} />
+            } else if props.board == Board::Packets {
+                { packet_board(props) }
             } else {
-                <TrafficBoard tables={props.tables.clone()} selected={props.selected.clone()}
-                    language={props.language} send={props.send.clone()} />
+                { traffic_board(props) }
             }
         </>
     }
@@ -129,6 +141,7 @@ fn kinds(
             <div class="tab-list" role="tablist" aria-label={strings.objects}>
                 { for own.iter().map(button) }
                 { board(Board::Traffic, strings.traffic, "traffic", tables.generators.len()) }
+                { board(Board::Packets, strings.packets, "packets", 0) }
             </div>
             if !others.is_empty() {
                 <select class={classes!("tab", "more-kinds", (!own_is_chosen).then_some("chosen"))}

@@ -8,7 +8,7 @@ use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use super::legend::legend;
-use super::menus::fault;
+use super::menus::{fault, kubelet_fault, kubelet_words};
 use super::parts::{Icon, icon_button, say, state_glyph};
 use super::requests::Requests;
 use super::summary::summary;
@@ -279,6 +279,10 @@ fn verbs(
                     tables={tables.clone()} {strings} send={send.clone()} />
             }
             if let Some(node) = node {
+                <button type="button" class="button" onclick={say(send, kubelet_fault(node))}
+                    disabled={node.failed} data-testid="stop-kubelet">
+                    { kubelet_words(node, strings) }
+                </button>
                 <button type="button" class="button" onclick={say(send, fault(node))}
                     data-testid="fail-node">
                     { Icon::Fault.html() }

@@ -168,7 +168,21 @@ pub fn examples_menu(
     }
 }
 
-/// Stops a node's kubelet, or starts it again.
+/// Ends a node's kubelet alone, or starts it again.
+pub fn kubelet_fault(node: &NodeRow) -> Intent {
+    let node_name = node.name.clone();
+    Intent::Send(match node.kubelet_stopped {
+        true => Command::StartKubelet { node: node_name },
+        false => Command::StopKubelet { node: node_name },
+    })
+}
+
+/// Words on the button for a node's kubelet.
+pub fn kubelet_words(node: &NodeRow, strings: &'static Strings) -> &'static str {
+    if node.kubelet_stopped { strings.start_kubelet } else { strings.stop_kubelet }
+}
+
+/// Switches a node off, or on again.
 pub fn fault(node: &NodeRow) -> Intent {
     let name = node.name.clone();
     Intent::Send(match node.failed {
@@ -191,6 +205,11 @@ pub fn faults_menu(
                 <div class="menu-row">
                     <span class="menu-row-name">{ &node.name }</span>
                     <span class="soft">{ &node.status }</span>
+                    <button type="button" class="button small" disabled={node.failed}
+                        onclick={say(&send, kubelet_fault(node))}
+                        data-testid={format!("kubelet-{}", node.name)}>
+                        { kubelet_words(node, strings) }
+                    </button>
                     <button type="button" class="button small" onclick={say(&send, fault(node))}
                         data-testid={format!("fault-{}", node.name)}>
                         { if node.failed { strings.recover } else { strings.fail } }

@@ -9,6 +9,7 @@ mod legend;
 mod menus;
 mod notice;
 mod packet;
+mod packets;
 mod parts;
 mod plane;
 mod requests;
@@ -22,6 +23,7 @@ use protocol::{Command, ObjectRef};
 use web_sys::File;
 use yew::AttrValue;
 
+use self::requests::Choice;
 use crate::strings::Language;
 
 /// What a person wants, from whatever part of the page.
@@ -75,6 +77,12 @@ pub enum Intent {
     System,
     /// Open a sheet, or close it if it is open (narrow screens).
     Sheet(Sheet),
+    /// Something of the requests to send.
+    Choose(Choice),
+    /// Show the hops of a packet.
+    Packet(u64),
+    /// On until a packet has moved.
+    StepPacket,
     /// Show a part of the dock.
     Board(Board),
     /// Close the notice.
@@ -91,6 +99,8 @@ pub enum Board {
     Objects,
     /// Requests that are sent to Services.
     Traffic,
+    /// The latest packets.
+    Packets,
 }
 
 /// Panels that are sheets on a narrow screen.

@@ -2,16 +2,17 @@
 
 use std::rc::Rc;
 
-use protocol::{Command, GeneratorRow, ObjectRef, PodRow, ServiceRow};
+use protocol::{Command, GeneratorRow, PodRow, ServiceRow};
 use wasm_bindgen::JsCast;
 use web_sys::{HtmlInputElement, HtmlSelectElement};
 use yew::prelude::*;
 
+use super::dock::DockProps;
 use super::parts::{Icon, say, when};
 use super::{Board, Intent};
 use crate::format;
 use crate::model::{Address, RequestTarget, Tables, generators_of, ports_of, senders, targets};
-use crate::strings::{Language, Strings};
+use crate::strings::Strings;
 
 /// Requests in a second: the stops of the slider.
 const RATES: [u32; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
@@ -19,8 +20,8 @@ const RATES: [u32; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
 const FEW_RATES: [u32; 4] = [1, 5, 20, 100];
 
 /// What the person has chosen; what is none follows from the rest.
-#[derive(Clone, PartialEq, Default)]
-struct Form {
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Form {
     target: Option<String>,
     address: Option<Address>,
     path: String,
@@ -30,56 +31,41 @@ struct Form {
 }
 
 /// One choice of the person.
-#[derive(Clone)]
-enum Choice {
+#[derive(Clone, PartialEq, Debug)]
+pub enum Choice {
+    /// A port of a Service, by its id.
     Target(String),
+    /// A pod, by its uid, or an empty text for outside.
     Sender(String),
+    /// Under which address.
     Address(Address),
+    /// The path.
     Path(String),
+    /// The place of the rate in the list.
     Rate(usize),
 }
 
-impl Reducible for Form {
-    type Action = Choice;
-
-    fn reduce(self: Rc<Self>, choice: Choice) -> Rc<Form> {
-        let mut form = (*self).clone();
+impl Form {
+    /// Takes a choice.
+    pub fn choose(&mut self, choice: Choice) {
         match choice {
             // Who asks, and under which address, depends on whom.
             Choice::Target(id) => {
-                (form.target, form.address, form.sender) = (Some(id), None, None);
+                (self.target, self.address, self.sender) = (Some(id), None, None);
             }
-            Choice::Sender(uid) => (form.sender, form.address) = (Some(uid), None),
-            Choice::Address(address) => form.address = Some(address),
-            Choice::Path(path) => form.path = path,
-            Choice::Rate(index) => form.rate = Some(index.min(RATES.len() - 1)),
+            Choice::Sender(uid) => (self.sender, self.address) = (Some(uid), None),
+            Choice::Address(address) => self.address = Some(address),
+            Choice::Path(path) => self.path = path,
+            Choice::Rate(index) => self.rate = Some(index.min(RATES.len() - 1)),
         }
-        form.into()
     }
 }
 
-/// Properties of [`TrafficBoard`].
-#[derive(Properties, PartialEq)]
-pub struct TrafficBoardProps {
-    /// The rows.
-    pub tables: Tables,
-    /// What the inspector shows.
-    pub selected: Option<ObjectRef>,
-    /// Language in force.
-    pub language: Language,
-    /// Where intents go.
-    pub send: Callback<Intent>,
-}
-
 /// Everything that sends requests, and a form for more.
-#[component]
-pub fn TrafficBoard(props: &TrafficBoardProps) -> Html {
+pub fn traffic_board(props: &DockProps) -> Html {
     let strings = props.language.strings();
-    let form = use_reducer(Form::default);
-    let choose = {
-        let form = form.clone();
-        Callback::from(move |choice| form.dispatch(choice))
-    };
+    let choose = props.send.reform(Intent::Choose);
+    let form = &props.form;
     let targets = targets(&props.tables);
     let selected = props.selected.as_ref().and_then(|object| props.tables.service(object));
     let fits = |target: &&RequestTarget| match (&form.target, &selected) {
@@ -95,7 +81,7 @@ pub fn TrafficBoard(props: &TrafficBoardProps) -> Html {
         <div class="board" role="region" tabindex="0" aria-label={strings.traffic}
             data-testid="traffic">
             if let Some(target) = target {
-                { request_form(props, (&targets, target), &form, &choose) }
+                { request_form(props, (&targets, target), form, &choose) }
             }
             if props.tables.generators.is_empty() {
                 <p class="nothing soft">{ strings.no_traffic }</p>
@@ -139,7 +125,7 @@ fn typed(event: &InputEvent) -> Option<String> {
 }
 
 fn request_form(
-    props: &TrafficBoardProps,
+    props: &DockProps,
     (targets, target): (&[RequestTarget], &RequestTarget),
     form: &Form,
     choose: &Callback<Choice>,
@@ -205,8 +191,8 @@ fn rate_slider(rate: usize, choose: &Callback<Choice>, strings: &'static Strings
 }
 
 fn generator(row: &GeneratorRow, strings: &'static Strings, send: &Callback<Intent>) -> Html {
-    let [first, second, third, fourth, fifth] = row.answers;
-    let well = first + second + third;
+    let errors = row.client_errors + row.server_errors;
+    let answered = row.succeeded + row.redirected + errors;
     let others = row.reset + row.unresolved;
     let count = |class: &'static str, number: u64, words: &'static str| {
         let class = if number == 0 { "soft" } else { class };
@@ -219,26 +205,27 @@ fn generator(row: &GeneratorRow, strings: &'static Strings, send: &Callback<Inte
         }
         None => html! { <span>{ strings.outside }</span> },
     };
-    let answered = format::tenths(i64::from(row.answered_tenths));
+    let speed = format::tenths(i64::from(row.answered_tenths));
     let stop = Intent::Send(Command::StopTraffic { name: row.name.clone() });
     let words = format!("{} {}", strings.stop_requests, row.name);
     html! {
         <li key={row.name.clone()} class="generator" data-testid="generator"
             data-name={row.name.clone()} data-sent={row.sent.to_string()}
-            data-answered={row.answers.iter().sum::<u64>().to_string()}
+            data-answered={answered.to_string()}
             data-refused={row.refused.to_string()} data-timed-out={row.timed_out.to_string()}
             data-unresolved={row.unresolved.to_string()} data-running={row.running.to_string()}>
             <span class="ends">{ from }{ " → " }<code>{ &row.url }</code></span>
             <span class="numbers soft pace-of" title={strings.answered_per_second}>
-                <b>{ answered }</b>{ format!(" / {} /s", row.rate_per_second) }
+                <b>{ speed }</b>{ format!(" / {} /s", row.rate_per_second) }
                 if row.latency_micros > 0 {
                     { format!(" · {}", format::latency(row.latency_micros)) }
                 }
             </span>
             <span class="tallies numbers">
-                { count("state-ready", well, "2xx ") }
-                { count("state-not-ready", fourth, "4xx ") }
-                { count("state-failed", fifth, "5xx ") }
+                { count("state-ready", row.succeeded, "2xx ") }
+                if row.redirected > 0 { { count("state-ready", row.redirected, "3xx ") } }
+                { count("state-not-ready", row.client_errors, "4xx ") }
+                { count("state-failed", row.server_errors, "5xx ") }
                 { count("state-failed", row.refused, strings.refused_requests) }
                 { count("state-failed", row.timed_out, strings.timed_out) }
                 if others > 0 {

@@ -288,7 +288,11 @@ impl Words<'_> {
             <>
                 <p class="sentence" data-testid="state">
                     { node_glyph(node) }<strong>{ &node.status }</strong>
-                    if node.failed { <span class="tag bad">{ strings.kubelet_stopped }</span> }
+                    if node.failed {
+                        <span class="tag bad">{ strings.switched_off }</span>
+                    } else if node.kubelet_stopped {
+                        <span class="tag bad">{ strings.kubelet_stopped }</span>
+                    }
                 </p>
                 { share(strings.cpu, used.cpu_milli, all.cpu_milli, format::cpu) }
                 { share(strings.memory, used.memory_bytes, all.memory_bytes, format::memory) }

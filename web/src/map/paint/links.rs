@@ -48,19 +48,23 @@ pub(super) fn ground(brush: &Brush<'_>, scene: &Scene) {
 fn hub(brush: &Brush<'_>, row: &ServiceRow, rect: &Rect) {
     let palette = brush.palette;
     brush.boxed(rect, 14.0, &palette.card, &palette.line_strong);
-    let (x, y) = (rect.x + 15.0, rect.center().y);
+    let (x, y) = (rect.x + 12.0, rect.center().y);
     disc(brush, Point { x, y }, 5.0, &palette.accent);
     disc(brush, Point { x, y }, 2.0, &palette.card);
-    let count = format!("{}/{}", row.ready, row.total);
+    // Where room is scarce, one number is enough when all are ready.
+    let count = match (row.ready, row.total) {
+        (ready, total) if rect.width < 124.0 && ready == total => total.to_string(),
+        (ready, total) => format!("{ready}/{total}"),
+    };
     let color = match (row.ready, row.total) {
         (ready, total) if ready == total => &palette.ink_soft,
         (0, _) => &palette.bad,
         _ => palette.state(PodState::RunningNotReady),
     };
-    brush.text_right(&count, rect.right() - 12.0, y, color, 600);
-    let room = rect.width - 48.0 - brush.width_of(&count, 600);
-    let name = brush.fit(&row.name, room, 600);
-    brush.text(&name, rect.x + 26.0, y, &palette.ink, 600);
+    brush.text_right(&count, rect.right() - 9.0, y, color, 600);
+    let room = rect.width - 34.0 - brush.width_of(&count, 600);
+    let name = brush.cut(&row.name, room, 600);
+    brush.text(&name, rect.x + 21.0, y, &palette.ink, 600);
 }
 
 fn lanes(brush: &Brush<'_>, scene: &Scene, uid: &str, hub: &Rect, alpha: f64) {
@@ -145,7 +149,7 @@ fn busy(brush: &Brush<'_>, lanes: &[Lane], level: [f64; 2]) {
 }
 
 fn packet(brush: &Brush<'_>, flight: &Flight, lanes: &[Lane], share: f64) {
-    let (Some(last), palette) = (lanes.len().checked_sub(1), brush.palette) else { return };
+    let (Some(at), palette) = (flight.at(lanes, share), brush.palette) else { return };
     let (color, radius) = match flight.sort {
         PacketSort::Lost | PacketSort::Rejected | PacketSort::Refused | PacketSort::Error => {
             (palette.bad.as_str(), 4.0)
@@ -161,9 +165,6 @@ fn packet(brush: &Brush<'_>, flight: &Flight, lanes: &[Lane], share: f64) {
         stroke(brush, lane, color, 1.0);
     }
     if flight.moves {
-        let way = flight.way(share) * lanes.len() as f64;
-        let index = (way as usize).min(last);
-        let at = lanes[index].at(way - index as f64);
         context.set_global_alpha(1.0);
         token(brush, flight.sort, at, (radius, color));
         if flight.stopped(share) {

@@ -1,0 +1,123 @@
+//! The latest packets, and the hops of one of them with the rule that decided each.
+
+use std::rc::Rc;
+
+use protocol::{HopRow, PacketRow, PacketSort};
+use yew::prelude::*;
+
+use super::Intent;
+use super::dock::DockProps;
+use super::packet::packet_words;
+use super::parts::{Icon, say};
+use crate::format;
+use crate::strings::Strings;
+
+/// The latest packets, and the hops of one of them.
+pub fn packet_board(props: &DockProps) -> Html {
+    let strings = props.language.strings();
+    let rows = &props.packets.rows;
+    let onkeydown = {
+        let (rows, chosen, send) = (Rc::clone(rows), props.packet, props.send.clone());
+        Callback::from(move |event: KeyboardEvent| {
+            let newest_first = rows.iter().rev();
+            let ids: Vec<u64> = newest_first.map(|packet| packet.id).collect();
+            let index = chosen.and_then(|id| ids.iter().position(|other| *other == id));
+            let next = match (event.key().as_str(), index) {
+                ("ArrowDown", Some(index)) => index + 1,
+                ("ArrowUp", Some(index)) => index.saturating_sub(1),
+                ("ArrowDown" | "ArrowUp" | "Home", _) => 0,
+                ("End", _) => ids.len().saturating_sub(1),
+                _ => return,
+            };
+            event.prevent_default();
+            if let Some(id) = ids.get(next) {
+                send.emit(Intent::Packet(*id));
+            }
+        })
+    };
+    html! {
+        <div class="packets">
+            <div class="packet-list">
+                <div class="packet-bar">
+                    <button type="button" class="button small" data-testid="next-packet"
+                        onclick={say(&props.send, Intent::StepPacket)}>
+                        { Icon::Step.html() }{ strings.next_packet }
+                    </button>
+                    <span class="soft">{ strings.packets_text }</span>
+                </div>
+                <ul role="listbox" tabindex="0" aria-label={strings.packets} {onkeydown}
+                    aria-activedescendant={props.packet.map(|id| format!("packet-{id}"))}
+                    data-testid="packets">
+                    { for rows.iter().rev().map(|packet| row(packet, props, strings)) }
+                </ul>
+            </div>
+            { hops(props, strings) }
+        </div>
+    }
+}
+
+/// A sign for what a packet carries, as the map draws it, and its words.
+fn sign(sort: PacketSort, strings: &'static Strings) -> (&'static str, &'static str, &'static str) {
+    match sort {
+        PacketSort::Lost => ("✕", "state-failed", strings.packet_lost),
+        PacketSort::Rejected => ("✕", "state-failed", strings.packet_rejected),
+        PacketSort::Refused => ("■", "state-failed", strings.packet_refused),
+        PacketSort::Error => ("▲", "state-failed", strings.packet_error),
+        PacketSort::Name => ("●", "state-unknown", strings.packet_name),
+        PacketSort::Data => ("●", "packet-data", strings.packet_data),
+        PacketSort::Control => ("•", "state-terminating", strings.packet_control),
+    }
+}
+
+fn row(packet: &PacketRow, props: &DockProps, strings: &'static Strings) -> Html {
+    let (glyph, class, words) = sign(packet.sort, strings);
+    let selected = props.packet == Some(packet.id);
+    let time = format::clock_precise(packet.time_ms - props.epoch_ms);
+    html! {
+        <li key={packet.id.to_string()} id={format!("packet-{}", packet.id)} role="option"
+            class="packet-row" aria-selected={selected.to_string()} data-testid="packet-row"
+            onclick={say(&props.send, Intent::Packet(packet.id))}>
+            <span class="soft numbers">{ time }</span>
+            <span {class} title={words}>{ glyph }</span>
+            <span class="ends">{ packet_words(packet, &props.tables, strings) }</span>
+        </li>
+    }
+}
+
+fn hops(props: &DockProps, strings: &'static Strings) -> Html {
+    let known = props.packet.is_some() && props.packets.hops.0 == props.packet;
+    let hops: &[HopRow] = if known { &props.packets.hops.1 } else { &[] };
+    let hint = match (props.packet, hops) {
+        (None, _) => Some(strings.choose_packet),
+        (Some(_), []) => Some(strings.no_hops),
+        _ => None,
+    };
+    html! {
+        <div class="hops" role="region" tabindex="0" aria-label={strings.hops}>
+            if let Some(hint) = hint { <p class="nothing soft">{ hint }</p> }
+            <ol data-testid="hops">{ for hops.iter().map(hop) }</ol>
+        </div>
+    }
+}
+
+fn hop(hop: &HopRow) -> Html {
+    let word = hop.verdict.clone();
+    let after = format!(" +{}", format::latency(hop.after_micros));
+    let class = match word.as_str() {
+        "Delivered" => "yes",
+        "Dropped" | "Rejected" => "bad",
+        "Natted" => "unknown",
+        _ => "",
+    };
+    html! {
+        <li class="hop" data-testid="hop" data-verdict={word.clone()}>
+            <span class={classes!("tag", class)}>{ word }</span>
+            <span class="hop-place">
+                <strong>{ &hop.machine }</strong>{ " " }{ &hop.place }
+                <span class="soft numbers">{ after }</span>
+            </span>
+            if let Some(rule) = &hop.rule { <code class="rule">{ rule }</code> }
+            <code class="soft">{ &hop.summary }</code>
+        </li>
+    }
+}
