@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The layers, lowest first. A crate depends only on crates of lower layers, never on a peer.
-const LAYERS: [&[&str]; 14] = [
+const LAYERS: [&[&str]; 15] = [
+    &["jiff"],
     &["sim", "protocol", "trace"],
     &["api"],
     &["component-helpers"],

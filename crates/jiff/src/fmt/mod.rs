@@ -1,0 +1,3 @@
+//! Times as text.
+
+pub mod strtime;
