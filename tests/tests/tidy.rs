@@ -42,8 +42,8 @@ const BANNED: [(&str, &str); 12] = [
     (".await", "a component that wakes"),
     ("thread_rng", "a named stream of sim"),
     ("getrandom", "a named stream of sim"),
-    ("HashMap", "BTreeMap or imbl::OrdMap"),
-    ("HashSet", "BTreeSet or imbl::OrdSet"),
+    ("HashMap", "sim::SmallMap or sim::OrdMap"),
+    ("HashSet", "sim::SmallSet or sim::OrdSet"),
     ("std::fs", "a host passes data in"),
 ];
 

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use api::openapi::api::core::v1::Event;
 use api::{Key, KindId, Kinded, Object, Status};
 use etcd::Etcd;
-use imbl::Vector;
-use sim::{Clock, Digest, Duration, Fingerprint, SmallSet, Stream, Time};
+use sim::{Clock, Digest, Duration, Fingerprint, List, SmallSet, Stream, Time};
 use trace::{Trace, What};
 
 use crate::admission::{self, AdmissionPlugin};
@@ -151,7 +150,7 @@ impl ApiServer {
         for verb in [Verb::List, Verb::Watch] {
             self.audit.note_use(identity, verb, kind, Subresource::None);
         }
-        let id = self.cache.open(owner, kind, selector, Vector::new());
+        let id = self.cache.open(owner, kind, selector, List::new());
         (id, self.cache.snapshot(kind), self.etcd.revision())
     }
 
@@ -185,7 +184,7 @@ impl ApiServer {
             let (current, previous) = (current.map(|kv| &kv.value), previous.map(|kv| &kv.value));
             snapshot.apply(&change.key.1, current, previous);
         }
-        let mut pending = Vector::new();
+        let mut pending = List::new();
         for change in changes {
             let (old, new) =
                 (change.previous.map(|kv| kv.value), change.current.map(|kv| kv.value));

@@ -7,8 +7,7 @@
 use std::sync::Arc;
 
 use api::{Key, KindId, Object};
-use imbl::Vector;
-use sim::{Digest, Digestible, OrdMap, Time};
+use sim::{Digest, Digestible, List, OrdMap, Time};
 
 use crate::snapshot::node_of;
 use crate::{ListOptions, Snapshot};
@@ -168,7 +167,7 @@ struct Watch {
     owner: u32,
     kind: KindId,
     selector: WatchSelector,
-    pending: Vector<Arc<WatchEvent>>,
+    pending: List<Arc<WatchEvent>>,
     announced: bool,
     /// What was committed before this instant may be delivered.
     released: Time,
@@ -177,23 +176,23 @@ struct Watch {
 #[derive(Clone, Debug, Default)]
 struct KindWatches {
     snapshot: Snapshot,
-    everything: Vector<WatchId>,
-    by_node: OrdMap<Arc<str>, Vector<WatchId>>,
-    by_name: OrdMap<Key, Vector<WatchId>>,
-    selected: Vector<WatchId>,
+    everything: Vec<WatchId>,
+    by_node: OrdMap<Arc<str>, Vec<WatchId>>,
+    by_name: OrdMap<Key, Vec<WatchId>>,
+    selected: Vec<WatchId>,
 }
 
 impl KindWatches {
     fn add(&mut self, selector: &WatchSelector, id: WatchId) {
         match selector {
-            WatchSelector::Everything => self.everything.push_back(id),
+            WatchSelector::Everything => self.everything.push(id),
             WatchSelector::Node(node) => {
-                self.by_node.entry(node.clone()).or_default().push_back(id);
+                self.by_node.entry(node.clone()).or_default().push(id);
             }
             WatchSelector::Name(key) => {
-                self.by_name.entry(key.clone()).or_default().push_back(id);
+                self.by_name.entry(key.clone()).or_default().push(id);
             }
-            WatchSelector::Selected(_) => self.selected.push_back(id),
+            WatchSelector::Selected(_) => self.selected.push(id),
         }
     }
 
@@ -223,7 +222,7 @@ impl KindWatches {
     }
 }
 
-fn remove_from<K: Ord + Clone>(map: &mut OrdMap<K, Vector<WatchId>>, key: &K, id: WatchId) {
+fn remove_from<K: Ord + Clone>(map: &mut OrdMap<K, Vec<WatchId>>, key: &K, id: WatchId) {
     let Some(ids) = map.get_mut(key) else { return };
     ids.retain(|other| *other != id);
     if ids.is_empty() {
@@ -252,7 +251,7 @@ impl WatchCache {
     pub(crate) fn release(&mut self, id: WatchId, before: Time) {
         let Some(watch) = self.watches.get_mut(&id) else { return };
         watch.released = watch.released.max(before);
-        watch.announced = watch.pending.last().is_some_and(|event| event.time >= before);
+        watch.announced = watch.pending.back().is_some_and(|event| event.time >= before);
         if watch.announced {
             self.announcements.push((id, watch.owner));
         }
@@ -272,7 +271,7 @@ impl WatchCache {
         owner: u32,
         kind: KindId,
         selector: WatchSelector,
-        pending: Vector<Arc<WatchEvent>>,
+        pending: List<Arc<WatchEvent>>,
     ) -> WatchId {
         let id = WatchId(self.next_id);
         self.next_id += 1;

@@ -6,8 +6,7 @@
 
 use std::ops::RangeBounds;
 
-use imbl::Vector;
-use sim::{Digest, Digestible, Fingerprint, OrdMap, OrdSet};
+use sim::{Digest, Digestible, Fingerprint, List, OrdMap, OrdSet};
 
 /// A stored value and the revisions that concern it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,7 +64,7 @@ pub struct Etcd<K: Ord + Clone, V: Clone> {
     revision: u64,
     compacted: u64,
     current: OrdMap<K, KeyValue<V>>,
-    history: Vector<Event<K, V>>,
+    history: List<Event<K, V>>,
     fingerprints: OrdMap<K, Fingerprint>,
     fingerprint: Fingerprint,
     unsummed: OrdSet<K>,
@@ -79,7 +78,7 @@ impl<K: Ord + Clone, V: Clone> Etcd<K, V> {
             revision: 1,
             compacted: 0,
             current: OrdMap::new(),
-            history: Vector::new(),
+            history: List::new(),
             fingerprints: OrdMap::new(),
             fingerprint: Fingerprint::default(),
             unsummed: OrdSet::new(),

@@ -4,8 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
-use imbl::Vector;
-use sim::{Digest, Digestible, Duration, OrdMap, Stream, Time};
+use sim::{Digest, Digestible, Duration, List, OrdMap, Stream, Time};
 use trace::Trace;
 
 use crate::cni::AddressPool;
@@ -76,7 +75,7 @@ pub struct Machine {
     next_namespace: u64,
     next_packet: u64,
     pub(crate) sockets: SocketTable,
-    deliveries: Vector<Delivery>,
+    deliveries: List<Delivery>,
     /// Packets whose next station does not answer, by when that is given up.
     unresolved: OrdMap<(Time, u64), (NamespaceId, Ipv4Packet)>,
     ready: Vec<Ready>,
@@ -111,7 +110,7 @@ impl Machine {
             // Packets of different machines have different numbers.
             next_packet: u64::from(u32::from(address.address)) << 32,
             sockets: SocketTable::new(),
-            deliveries: Vector::new(),
+            deliveries: List::new(),
             unresolved: OrdMap::new(),
             ready: Vec::new(),
             outgoing: Vec::new(),

@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use imbl::Vector;
-use sim::{Duration, OrdMap, OrdSet, Time};
+use sim::{Duration, List, OrdMap, OrdSet, Time};
 
 use crate::{NamespaceId, Owner, Payload, SocketId, TransportProtocol};
 
@@ -133,7 +132,7 @@ pub(crate) struct SocketTable {
     owners: OrdSet<(Owner, SocketId)>,
     timers: OrdSet<(Time, SocketId, Timer)>,
     time_waits: OrdMap<ConnectionKey, TimeWait>,
-    resting: Vector<(Time, ConnectionKey)>,
+    resting: List<(Time, ConnectionKey)>,
 }
 
 impl SocketTable {
@@ -147,7 +146,7 @@ impl SocketTable {
             owners: OrdSet::new(),
             timers: OrdSet::new(),
             time_waits: OrdMap::new(),
-            resting: Vector::new(),
+            resting: List::new(),
         }
     }
 

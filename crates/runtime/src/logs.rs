@@ -5,8 +5,7 @@
 
 use std::sync::Arc;
 
-use imbl::Vector;
-use sim::{Digest, Digestible, Fingerprint, Time};
+use sim::{Digest, Digestible, Fingerprint, List, Time};
 
 /// How many bytes of text one container's log keeps.
 const CAPACITY_BYTES: u64 = 256 << 10;
@@ -38,7 +37,7 @@ pub struct LogLine {
 /// The newest lines that a container has written. Cloning shares them.
 #[derive(Clone, Debug, Default)]
 pub struct ContainerLog {
-    lines: Vector<LogLine>,
+    lines: List<LogLine>,
     kept_bytes: u64,
     dropped_lines: u64,
     written: Fingerprint,

@@ -6,6 +6,7 @@
 //! source, or put a `usize` into anything that is hashed.
 
 mod digest;
+mod list;
 mod ordered;
 mod queue;
 mod small;
@@ -14,6 +15,7 @@ mod stream;
 mod time;
 
 pub use digest::{Digest, Digestible, Fingerprint};
+pub use list::{List, ListIter};
 pub use ordered::{OrdMap, OrdMapIntoIter, OrdSet, OrdSetIntoIter};
 pub use queue::{EventQueue, Scheduled};
 pub use small::{SmallEntry, SmallMap, SmallMapIter, SmallMapIterMut, SmallSet};

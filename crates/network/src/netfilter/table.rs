@@ -3,8 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use imbl::Vector;
-use sim::OrdMap;
+use sim::{List, OrdMap};
 
 use super::parse::RestoreError;
 use super::rule::{Hook, Match, Rule, TableName, Target};
@@ -239,12 +238,12 @@ fn only_port(rule: &Rule) -> Option<u16> {
 #[derive(Clone, Debug)]
 pub(crate) struct Table {
     name: TableName,
-    pub(crate) chains: Vector<Option<Arc<Chain>>>,
+    pub(crate) chains: List<Option<Arc<Chain>>>,
     names: OrdMap<Arc<str>, u32>,
-    pub(crate) counters: Vector<Arc<Vec<Counter>>>,
+    pub(crate) counters: List<Arc<Vec<Counter>>>,
     /// How many rules jump to a chain.
-    references: Vector<u32>,
-    free: Vector<u32>,
+    references: List<u32>,
+    free: List<u32>,
     rules: usize,
 }
 
@@ -255,11 +254,11 @@ impl Table {
     pub(crate) fn new(name: TableName) -> Self {
         let mut table = Table {
             name,
-            chains: Vector::new(),
+            chains: List::new(),
             names: OrdMap::new(),
-            counters: Vector::new(),
-            references: Vector::new(),
-            free: Vector::new(),
+            counters: List::new(),
+            references: List::new(),
+            free: List::new(),
             rules: 0,
         };
         for hook in name.hooks() {
