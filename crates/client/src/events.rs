@@ -95,7 +95,7 @@ pub struct EventRecorder {
 }
 
 /// Forgets the older half when there is too much to remember.
-fn forget_older<V: Clone>(map: &mut OrdMap<Fingerprint, V>, last: impl Fn(&V) -> Time) {
+fn forget_older<V: sim::Value>(map: &mut OrdMap<Fingerprint, V>, last: impl Fn(&V) -> Time) {
     if map.len() <= MAX_ENTRIES {
         return;
     }

@@ -6,7 +6,7 @@
 
 use std::ops::RangeBounds;
 
-use sim::{Digest, Digestible, Fingerprint, List, OrdMap, OrdSet};
+use sim::{Digest, Digestible, Fingerprint, List, OrdMap, OrdSet, Value};
 
 /// A stored value and the revisions that concern it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,7 +60,7 @@ pub enum Error {
 
 /// The store. Cloning it shares everything.
 #[derive(Clone, Debug)]
-pub struct Etcd<K: Ord + Clone, V: Clone> {
+pub struct Etcd<K: Ord + Clone, V: Value> {
     revision: u64,
     compacted: u64,
     current: OrdMap<K, KeyValue<V>>,
@@ -70,7 +70,7 @@ pub struct Etcd<K: Ord + Clone, V: Clone> {
     unsummed: OrdSet<K>,
 }
 
-impl<K: Ord + Clone, V: Clone> Etcd<K, V> {
+impl<K: Ord + Clone, V: Value> Etcd<K, V> {
     /// An empty store. Its first change makes revision 2, as etcd's does.
     #[must_use]
     pub fn new() -> Self {
@@ -217,7 +217,7 @@ impl<K: Ord + Clone, V: Clone> Etcd<K, V> {
     }
 }
 
-impl<K: Ord + Clone + Digestible, V: Clone + Digestible> Etcd<K, V> {
+impl<K: Ord + Clone + Digestible, V: Value + Digestible> Etcd<K, V> {
     /// The digest of everything stored. Only what changed since it was last asked for is
     /// digested anew.
     pub fn fingerprint(&mut self) -> Fingerprint {
@@ -244,7 +244,7 @@ impl<K: Ord + Clone + Digestible, V: Clone + Digestible> Etcd<K, V> {
     }
 }
 
-impl<K: Ord + Clone, V: Clone> Default for Etcd<K, V> {
+impl<K: Ord + Clone, V: Value> Default for Etcd<K, V> {
     fn default() -> Self {
         Etcd::new()
     }

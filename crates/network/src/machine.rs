@@ -259,7 +259,7 @@ impl Machine {
                     Some((id, Timer::Confirm)) => self.confirm(id, time),
                     None => {}
                 }
-            } else if let Some((key, _)) = self.unresolved.get_min().cloned()
+            } else if let Some(key) = self.unresolved.get_min().map(|(key, _)| *key)
                 && let Some((namespace, packet)) = self.unresolved.remove(&key)
             {
                 self.icmp_error(namespace, &packet, (crate::packet::UNREACHABLE, 1), time);

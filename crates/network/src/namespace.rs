@@ -366,7 +366,7 @@ impl Namespace {
 }
 
 /// Keeps those entries of a map alone.
-pub(crate) fn keep<K: Ord + Clone, V: Clone>(
+pub(crate) fn keep<K: Ord + Clone, V: sim::Value>(
     map: &mut OrdMap<K, V>,
     stays: impl Fn(&K, &V) -> bool,
 ) {

@@ -16,7 +16,7 @@ mod time;
 
 pub use digest::{Digest, Digestible, Fingerprint};
 pub use list::{List, ListIter};
-pub use ordered::{OrdMap, OrdMapIntoIter, OrdSet, OrdSetIntoIter};
+pub use ordered::{OrdMap, OrdMapIntoIter, OrdMapIter, OrdSet, OrdSetIntoIter, Value};
 pub use queue::{EventQueue, Scheduled};
 pub use small::{SmallEntry, SmallMap, SmallMapIter, SmallMapIterMut, SmallSet};
 pub use sort::Sort;

@@ -3,7 +3,7 @@
 
 use crate::ordered::OrdMap;
 
-use crate::{Digest, Digestible, Fingerprint, Time};
+use crate::{Digest, Digestible, Fingerprint, Time, Value};
 
 /// An event and when it happens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,14 +18,14 @@ pub struct Scheduled<E> {
 
 /// Events to come. Cloning costs nothing: the map is persistent.
 #[derive(Clone, Debug)]
-pub struct EventQueue<E> {
+pub struct EventQueue<E: 'static> {
     /// Each with its fingerprint, which is asked for twice.
     events: OrdMap<(Time, u64), (E, Fingerprint)>,
     next_sequence: u64,
     fingerprint: Fingerprint,
 }
 
-impl<E: Clone + Digestible> EventQueue<E> {
+impl<E: Value + Digestible> EventQueue<E> {
     /// A queue with nothing to come.
     #[must_use]
     pub fn new() -> Self {
@@ -83,7 +83,7 @@ impl<E: Clone + Digestible> EventQueue<E> {
     }
 }
 
-impl<E: Clone + Digestible> Default for EventQueue<E> {
+impl<E: Value + Digestible> Default for EventQueue<E> {
     fn default() -> Self {
         EventQueue::new()
     }
@@ -97,7 +97,7 @@ fn fingerprint_of(time: Time, sequence: u64, event: &impl Digestible) -> Fingerp
     digest.finish()
 }
 
-impl<E> Digestible for EventQueue<E> {
+impl<E: 'static> Digestible for EventQueue<E> {
     fn digest(&self, digest: &mut Digest) {
         digest.u64(self.next_sequence);
         digest.add(&self.fingerprint);

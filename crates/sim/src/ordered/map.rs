@@ -2,25 +2,30 @@
 
 use std::borrow::Borrow;
 use std::fmt;
+use std::iter;
+use std::marker::PhantomData;
+use std::mem;
 use std::ops::{Bound, RangeBounds};
+use std::slice;
 use std::sync::Arc;
 
-use super::node::{Items, Node};
+use super::node::{Leaves, Node, Value, values, values_mut};
 use crate::{Digest, Digestible};
 
 /// A persistent ordered map.
 #[derive(Clone)]
 pub struct OrdMap<K, V> {
     /// `None` when it was never filled.
-    root: Option<Arc<Node<K, V>>>,
+    root: Option<Arc<Node<K>>>,
     len: usize,
+    values: PhantomData<V>,
 }
 
-impl<K, V> OrdMap<K, V> {
+impl<K, V: 'static> OrdMap<K, V> {
     /// An empty map.
     #[must_use]
     pub const fn new() -> Self {
-        OrdMap { root: None, len: 0 }
+        OrdMap { root: None, len: 0, values: PhantomData }
     }
 
     /// How many entries it has.
@@ -46,8 +51,9 @@ impl<K, V> OrdMap<K, V> {
 
     /// The entry with the smallest key.
     #[must_use]
-    pub fn get_min(&self) -> Option<&(K, V)> {
-        self.root.as_ref().and_then(|root| root.first())
+    pub fn get_min(&self) -> Option<(&K, &V)> {
+        let (keys, leaf) = self.root.as_ref()?.first();
+        keys.first().zip(values(leaf).first())
     }
 
     /// The key as the map has it, and the value under it.
@@ -56,7 +62,8 @@ impl<K, V> OrdMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.root.as_ref().and_then(|root| root.get(key)).map(|(key, value)| (key, value))
+        let (key, leaf, place) = self.root.as_ref()?.find(key)?;
+        Some((key, &values(leaf)[place]))
     }
 
     /// The value under the key.
@@ -74,13 +81,15 @@ impl<K, V> OrdMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        self.get(key).is_some()
+        self.root.as_ref().is_some_and(|root| root.find(key).is_some())
     }
 
     /// The entries in the order of their keys.
-    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        let items = self.root.as_ref().map(|root| Items::all(root));
-        items.into_iter().flatten().map(|(key, value)| (key, value))
+    pub fn iter(&self) -> OrdMapIter<'_, K, V> {
+        OrdMapIter {
+            leaf: iter::zip(&[], &[]),
+            leaves: self.root.as_ref().map(|root| Leaves::all(root)),
+        }
     }
 
     /// The keys in their order.
@@ -103,18 +112,44 @@ impl<K, V> OrdMap<K, V> {
         Q: Ord + ?Sized,
         R: RangeBounds<Q>,
     {
-        let items = self.root.as_ref().map(|root| Items::from(root, range.start_bound()));
+        let mut items = OrdMapIter { leaf: iter::zip(&[], &[]), leaves: None };
+        if let Some(root) = &self.root {
+            let (mut leaves, start) = Leaves::from(root, range.start_bound());
+            if let Some((keys, leaf)) = leaves.next() {
+                items.leaf = iter::zip(&keys[start..], &values(leaf)[start..]);
+            }
+            items.leaves = Some(leaves);
+        }
         let is_before_end = move |key: &Q| match range.end_bound() {
             Bound::Unbounded => true,
             Bound::Included(end) => key <= end,
             Bound::Excluded(end) => key < end,
         };
-        let items = items.into_iter().flatten().map(|(key, value)| (key, value));
         items.take_while(move |(key, _)| is_before_end((*key).borrow()))
     }
 }
 
-impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
+/// The entries of a map in the order of their keys.
+pub struct OrdMapIter<'a, K, V> {
+    leaf: iter::Zip<slice::Iter<'a, K>, slice::Iter<'a, V>>,
+    leaves: Option<Leaves<'a, K>>,
+}
+
+impl<'a, K, V: 'static> Iterator for OrdMapIter<'a, K, V> {
+    type Item = (&'a K, &'a V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(entry) = self.leaf.next() {
+                return Some(entry);
+            }
+            let (keys, leaf) = self.leaves.as_mut()?.next()?;
+            self.leaf = iter::zip(keys, values(leaf));
+        }
+    }
+}
+
+impl<K: Ord + Clone, V: Value> OrdMap<K, V> {
     /// A map with one entry.
     #[must_use]
     pub fn unit(key: K, value: V) -> Self {
@@ -125,15 +160,21 @@ impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
 
     /// Puts a value under the key, and gives the one that was there.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        let Some(root) = &mut self.root else {
-            self.root = Some(Arc::new(Node::Leaf(vec![(key, value)])));
-            self.len = 1;
-            return None;
-        };
-        let (old, half) = Arc::make_mut(root).insert(key, value);
+        let empty = || Arc::new(Node::Leaf(Vec::new(), Box::new(Vec::<V>::new())));
+        let root = self.root.get_or_insert_with(empty);
+        let (mut value, mut old) = (Some(value), None);
+        let half = Arc::make_mut(root).insert(key, &mut |leaf, place| {
+            let values = values_mut(leaf);
+            match (place, value.take()) {
+                (Ok(place), Some(value)) => old = Some(mem::replace(&mut values[place], value)),
+                (Err(place), Some(value)) => values.insert(place, value),
+                (_, None) => {}
+            }
+        });
         self.len += usize::from(old.is_none());
         if let Some((least, half)) = half {
-            *root = Arc::new(Node::Branch(vec![(least.clone(), root.clone()), (least, half)]));
+            let nodes = vec![root.clone(), Arc::new(half)];
+            *root = Arc::new(Node::Branch(vec![least.clone(), least], nodes));
         }
         old
     }
@@ -155,17 +196,18 @@ impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
             return None;
         }
         let root = self.root.as_mut()?;
-        let removed = Arc::make_mut(root).remove(key);
-        while let Node::Branch(children) = &**root
-            && let [(_, only)] = children.as_slice()
-        {
+        let mut value = None;
+        let key = Arc::make_mut(root).remove(key, &mut |leaf, place| {
+            value = Some(values_mut(leaf).remove(place));
+        });
+        while let Some(only) = root.only_child() {
             *root = only.clone();
         }
-        self.len -= usize::from(removed.is_some());
+        self.len -= usize::from(value.is_some());
         if self.len == 0 {
             self.root = None;
         }
-        removed
+        key.zip(value)
     }
 
     /// Takes the entry with the smallest key out.
@@ -177,7 +219,9 @@ impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
     /// Changes every value, in the order of the keys.
     pub fn change_all(&mut self, mut change: impl FnMut(&K, &mut V)) {
         if let Some(root) = &mut self.root {
-            Arc::make_mut(root).change_all(&mut change);
+            Arc::make_mut(root).change_all(&mut |keys, leaf| {
+                iter::zip(keys, values_mut(leaf)).for_each(|(key, value)| change(key, value));
+            });
         }
     }
 
@@ -186,7 +230,8 @@ impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        Arc::make_mut(self.root.as_mut()?).get_mut(key)
+        let (leaf, place) = Arc::make_mut(self.root.as_mut()?).find_mut(key)?;
+        values_mut(leaf).get_mut(place)
     }
 
     /// The place of a key, with or without a value.
@@ -213,7 +258,7 @@ pub struct Entry<'a, K, V> {
     key: K,
 }
 
-impl<'a, K: Ord + Clone, V: Clone> Entry<'a, K, V> {
+impl<'a, K: Ord + Clone, V: Value> Entry<'a, K, V> {
     /// The value, which is made when there is none.
     pub fn or_insert_with(self, make: impl FnOnce() -> V) -> &'a mut V {
         if !self.map.contains_key(&self.key) {
@@ -236,13 +281,13 @@ impl<'a, K: Ord + Clone, V: Clone> Entry<'a, K, V> {
     }
 }
 
-impl<K, V> Default for OrdMap<K, V> {
+impl<K, V: 'static> Default for OrdMap<K, V> {
     fn default() -> Self {
         OrdMap::new()
     }
 }
 
-impl<K: Ord + Clone, V: Clone> FromIterator<(K, V)> for OrdMap<K, V> {
+impl<K: Ord + Clone, V: Value> FromIterator<(K, V)> for OrdMap<K, V> {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(entries: I) -> Self {
         let mut map = OrdMap::new();
         map.extend(entries);
@@ -250,7 +295,7 @@ impl<K: Ord + Clone, V: Clone> FromIterator<(K, V)> for OrdMap<K, V> {
     }
 }
 
-impl<K: Ord + Clone, V: Clone> Extend<(K, V)> for OrdMap<K, V> {
+impl<K: Ord + Clone, V: Value> Extend<(K, V)> for OrdMap<K, V> {
     fn extend<I: IntoIterator<Item = (K, V)>>(&mut self, entries: I) {
         for (key, value) in entries {
             self.insert(key, value);
@@ -261,7 +306,7 @@ impl<K: Ord + Clone, V: Clone> Extend<(K, V)> for OrdMap<K, V> {
 /// The entries of a map, which is emptied by and by.
 pub struct OrdMapIntoIter<K, V>(OrdMap<K, V>);
 
-impl<K: Ord + Clone, V: Clone> Iterator for OrdMapIntoIter<K, V> {
+impl<K: Ord + Clone, V: Value> Iterator for OrdMapIntoIter<K, V> {
     type Item = (K, V);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -269,7 +314,7 @@ impl<K: Ord + Clone, V: Clone> Iterator for OrdMapIntoIter<K, V> {
     }
 }
 
-impl<K: Ord + Clone, V: Clone> IntoIterator for OrdMap<K, V> {
+impl<K: Ord + Clone, V: Value> IntoIterator for OrdMap<K, V> {
     type Item = (K, V);
     type IntoIter = OrdMapIntoIter<K, V>;
 
@@ -278,24 +323,24 @@ impl<K: Ord + Clone, V: Clone> IntoIterator for OrdMap<K, V> {
     }
 }
 
-impl<'a, K, V> IntoIterator for &'a OrdMap<K, V> {
+impl<'a, K, V: 'static> IntoIterator for &'a OrdMap<K, V> {
     type Item = (&'a K, &'a V);
-    type IntoIter = Box<dyn Iterator<Item = Self::Item> + 'a>;
+    type IntoIter = OrdMapIter<'a, K, V>;
 
     fn into_iter(self) -> Self::IntoIter {
-        Box::new(self.iter())
+        self.iter()
     }
 }
 
-impl<K: PartialEq, V: PartialEq> PartialEq for OrdMap<K, V> {
+impl<K: PartialEq, V: PartialEq + 'static> PartialEq for OrdMap<K, V> {
     fn eq(&self, other: &Self) -> bool {
         self.len == other.len && (self.ptr_eq(other) || self.iter().eq(other.iter()))
     }
 }
 
-impl<K: Eq, V: Eq> Eq for OrdMap<K, V> {}
+impl<K: Eq, V: Eq + 'static> Eq for OrdMap<K, V> {}
 
-impl<K: Digestible, V: Digestible> Digestible for OrdMap<K, V> {
+impl<K: Digestible, V: Digestible + 'static> Digestible for OrdMap<K, V> {
     fn digest(&self, digest: &mut Digest) {
         digest.u64(self.len as u64);
         for (key, value) in self {
@@ -305,7 +350,7 @@ impl<K: Digestible, V: Digestible> Digestible for OrdMap<K, V> {
     }
 }
 
-impl<K: fmt::Debug, V: fmt::Debug> fmt::Debug for OrdMap<K, V> {
+impl<K: fmt::Debug, V: fmt::Debug + 'static> fmt::Debug for OrdMap<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(self.iter()).finish()
     }

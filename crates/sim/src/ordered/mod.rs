@@ -6,7 +6,8 @@ mod map;
 mod node;
 mod set;
 
-pub use map::{OrdMap, OrdMapIntoIter};
+pub use map::{OrdMap, OrdMapIntoIter, OrdMapIter};
+pub use node::Value;
 pub use set::{OrdSet, OrdSetIntoIter};
 
 #[cfg(test)]

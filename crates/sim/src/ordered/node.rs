@@ -1,137 +1,205 @@
-//! The nodes of a tree whose leaves are all equally deep.
+//! The nodes of a tree whose leaves are all equally deep. What they do is compiled for each type
+//! of key; the values lie apart, and what is done with them is compiled for each type of value.
 
+use std::any::Any;
 use std::borrow::Borrow;
 use std::ops::Bound;
 use std::slice;
 use std::sync::Arc;
+
+use crate::small::place;
 
 /// How many items or children a node has at most.
 const WIDTH: usize = 32;
 /// A node with fewer is joined with a neighbour when both together are half full.
 const NARROW: usize = WIDTH / 4;
 
-/// A child of a branch.
-type Child<K, V> = (K, Arc<Node<K, V>>);
+/// What a map that changes can hold.
+pub trait Value: Clone + Send + Sync + 'static {}
+
+impl<V: Clone + Send + Sync + 'static> Value for V {}
+
+/// The values of a leaf: a vector of them, whatever they are.
+pub(super) trait Values: Any + Send + Sync {
+    fn copy(&self) -> Box<dyn Values>;
+    fn split_off(&mut self, at: usize) -> Box<dyn Values>;
+    fn append(&mut self, other: &mut dyn Values);
+}
+
+impl<V: Value> Values for Vec<V> {
+    fn copy(&self) -> Box<dyn Values> {
+        Box::new(self.clone())
+    }
+
+    fn split_off(&mut self, at: usize) -> Box<dyn Values> {
+        Box::new(self.split_off(at))
+    }
+
+    fn append(&mut self, other: &mut dyn Values) {
+        self.append(values_mut(other));
+    }
+}
+
+/// The values as what they are: those of a map are all of one type.
+pub(super) fn values<V: 'static>(values: &dyn Values) -> &[V] {
+    let values: &dyn Any = values;
+    values.downcast_ref::<Vec<V>>().map_or(&[], Vec::as_slice)
+}
+
+/// The values as what they are, to change them.
+pub(super) fn values_mut<V: 'static>(values: &mut dyn Values) -> &mut Vec<V> {
+    let values: &mut dyn Any = values;
+    values.downcast_mut().expect("the values of a map are all of one type")
+}
+
+/// A new node behind another, with a key that is not above any of its own and above all before.
+pub(super) type Half<K> = (K, Node<K>);
 
 /// No node is empty, but the root may be an empty leaf.
-#[derive(Clone)]
-pub(super) enum Node<K, V> {
-    /// Items in the order of their keys.
-    Leaf(Vec<(K, V)>),
+pub(super) enum Node<K> {
+    /// Keys in their order, and as many values.
+    Leaf(Vec<K>, Box<dyn Values>),
     /// Children, each with a key that is not above any of its own and above all before it. The
     /// first's says nothing.
-    Branch(Vec<Child<K, V>>),
+    Branch(Vec<K>, Vec<Arc<Node<K>>>),
+}
+
+impl<K: Clone> Clone for Node<K> {
+    fn clone(&self) -> Self {
+        match self {
+            Node::Leaf(keys, values) => Node::Leaf(keys.clone(), values.copy()),
+            Node::Branch(least, nodes) => Node::Branch(least.clone(), nodes.clone()),
+        }
+    }
 }
 
 /// The child of a branch that holds a key if any does.
-fn child<K: Borrow<Q>, Q: Ord + ?Sized, N>(children: &[(K, N)], key: &Q) -> usize {
-    children.partition_point(|(least, _)| least.borrow() <= key).saturating_sub(1)
+fn child<K: Borrow<Q>, Q: Ord + ?Sized>(least: &[K], key: &Q) -> usize {
+    place(least, key).unwrap_or_else(|place| place.saturating_sub(1))
 }
 
-impl<K, V> Node<K, V> {
-    pub(super) fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&(K, V)>
+impl<K> Node<K> {
+    /// The leaf with the key, and the key's place there.
+    pub(super) fn find<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &dyn Values, usize)>
     where
         K: Borrow<Q>,
     {
         let mut node = self;
         loop {
             match node {
-                Node::Leaf(items) => {
-                    let place = items.binary_search_by(|(other, _)| other.borrow().cmp(key));
-                    return place.ok().map(|place| &items[place]);
+                Node::Leaf(keys, values) => {
+                    let place = place(keys, key).ok()?;
+                    return Some((&keys[place], &**values, place));
                 }
-                Node::Branch(children) => node = &children[child(children, key)].1,
+                Node::Branch(least, nodes) => node = &nodes[child(least, key)],
             }
         }
     }
 
-    pub(super) fn first(&self) -> Option<&(K, V)> {
+    /// The first leaf.
+    pub(super) fn first(&self) -> (&[K], &dyn Values) {
         let mut node = self;
         loop {
             match node {
-                Node::Leaf(items) => return items.first(),
-                Node::Branch(children) => node = &children[0].1,
+                Node::Leaf(keys, values) => return (keys, &**values),
+                Node::Branch(_, nodes) => node = &nodes[0],
             }
+        }
+    }
+
+    /// The only child of a branch that has no other.
+    pub(super) fn only_child(&self) -> Option<&Arc<Node<K>>> {
+        match self {
+            Node::Branch(_, nodes) if nodes.len() == 1 => nodes.first(),
+            _ => None,
         }
     }
 
     fn len(&self) -> usize {
         match self {
-            Node::Leaf(items) => items.len(),
-            Node::Branch(children) => children.len(),
+            Node::Leaf(keys, _) | Node::Branch(keys, _) => keys.len(),
         }
     }
 }
 
-impl<K: Clone, V: Clone> Node<K, V> {
-    pub(super) fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+impl<K: Clone> Node<K> {
+    /// The values of the leaf with a key that is there, and the key's place, to change it.
+    pub(super) fn find_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<(&mut dyn Values, usize)>
     where
         K: Borrow<Q>,
     {
         match self {
-            Node::Leaf(items) => {
-                let place = items.binary_search_by(|(other, _)| other.borrow().cmp(key));
-                place.ok().map(|place| &mut items[place].1)
-            }
-            Node::Branch(children) => {
-                let place = child(children, key);
-                Arc::make_mut(&mut children[place].1).get_mut(key)
+            Node::Leaf(keys, values) => place(keys, key).ok().map(|place| (&mut **values, place)),
+            Node::Branch(least, nodes) => {
+                Arc::make_mut(&mut nodes[child(least, key)]).find_mut(key)
             }
         }
     }
 
-    pub(super) fn change_all(&mut self, change: &mut dyn FnMut(&K, &mut V)) {
+    /// Gives every leaf to `change`.
+    pub(super) fn change_all(&mut self, change: &mut dyn FnMut(&[K], &mut dyn Values)) {
         match self {
-            Node::Leaf(items) => items.iter_mut().for_each(|(key, value)| change(key, value)),
-            Node::Branch(children) => {
-                children.iter_mut().for_each(|(_, node)| Arc::make_mut(node).change_all(change));
+            Node::Leaf(keys, values) => change(keys, &mut **values),
+            Node::Branch(_, nodes) => {
+                nodes.iter_mut().for_each(|node| Arc::make_mut(node).change_all(change));
             }
         }
     }
 
-    /// Puts an item in. Gives what was under its key, and the second half of this node when it
-    /// was full, with a key for it.
-    pub(super) fn insert(&mut self, key: K, value: V) -> (Option<V>, Option<Child<K, V>>)
+    /// Puts a key in; `put` does so with the value, at the key's place or where it belongs. Gives
+    /// the second half of this node when it was full.
+    pub(super) fn insert(
+        &mut self,
+        key: K,
+        put: &mut dyn FnMut(&mut dyn Values, Result<usize, usize>),
+    ) -> Option<Half<K>>
     where
         K: Ord,
     {
         match self {
-            Node::Leaf(items) => match items.binary_search_by(|(other, _)| other.cmp(&key)) {
-                Ok(place) => (Some(std::mem::replace(&mut items[place].1, value)), None),
-                Err(place) => {
-                    items.insert(place, (key, value));
-                    let half = half(items).map(|half| (half[0].0.clone(), Node::Leaf(half)));
-                    (None, half.map(|(least, half)| (least, Arc::new(half))))
-                }
-            },
-            Node::Branch(children) => {
-                let place = child(children, &key);
-                let (old, new) = Arc::make_mut(&mut children[place].1).insert(key, value);
-                let Some(new) = new else { return (old, None) };
-                children.insert(place + 1, new);
-                let half = half(children).map(|half| (half[0].0.clone(), Node::Branch(half)));
-                (old, half.map(|(least, half)| (least, Arc::new(half))))
+            Node::Leaf(keys, values) => {
+                let place = place(keys, &key);
+                put(&mut **values, place);
+                keys.insert(place.err()?, key);
+                let half = half(keys)?;
+                Some((half[0].clone(), Node::Leaf(half, values.split_off(WIDTH - NARROW))))
+            }
+            Node::Branch(least, nodes) => {
+                let place = child(least, &key);
+                let (new, node) = Arc::make_mut(&mut nodes[place]).insert(key, put)?;
+                least.insert(place + 1, new);
+                nodes.insert(place + 1, Arc::new(node));
+                let half = half(least)?;
+                Some((half[0].clone(), Node::Branch(half, nodes.split_off(WIDTH - NARROW))))
             }
         }
     }
 
-    /// Takes out an item that is there.
-    pub(super) fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<(K, V)>
+    /// Takes out a key that is there; `take` does so with the value at its place.
+    pub(super) fn remove<Q: Ord + ?Sized>(
+        &mut self,
+        key: &Q,
+        take: &mut dyn FnMut(&mut dyn Values, usize),
+    ) -> Option<K>
     where
         K: Borrow<Q>,
     {
         match self {
-            Node::Leaf(items) => {
-                let place = items.binary_search_by(|(other, _)| other.borrow().cmp(key));
-                place.ok().map(|place| items.remove(place))
+            Node::Leaf(keys, values) => {
+                let place = place(keys, key).ok()?;
+                take(&mut **values, place);
+                Some(keys.remove(place))
             }
-            Node::Branch(children) => {
-                let place = child(children, key);
-                let found = Arc::make_mut(&mut children[place].1).remove(key);
-                match children[place].1.len() {
-                    0 => drop(children.remove(place)),
-                    1..NARROW if place > 0 => join(children, place - 1),
-                    1..NARROW => join(children, place),
+            Node::Branch(least, nodes) => {
+                let place = child(least, key);
+                let found = Arc::make_mut(&mut nodes[place]).remove(key, take);
+                match nodes[place].len() {
+                    0 => {
+                        least.remove(place);
+                        nodes.remove(place);
+                    }
+                    1..NARROW if place > 0 => join(least, nodes, place - 1),
+                    1..NARROW => join(least, nodes, place),
                     _ => {}
                 }
                 found
@@ -140,85 +208,95 @@ impl<K: Clone, V: Clone> Node<K, V> {
     }
 }
 
-/// The second half of what is too long. What grew at its end stays long: it will not grow again.
-fn half<T>(items: &mut Vec<T>) -> Option<Vec<T>> {
-    (items.len() > WIDTH).then(|| items.split_off(WIDTH - NARROW))
+/// The second half of the keys if they are too many. What grew at its end stays long: it will not
+/// grow again.
+fn half<K>(keys: &mut Vec<K>) -> Option<Vec<K>> {
+    (keys.len() > WIDTH).then(|| keys.split_off(WIDTH - NARROW))
 }
 
 /// Makes one of two neighbours that are half full together.
-fn join<K: Clone, V: Clone>(children: &mut Vec<Child<K, V>>, place: usize) {
+fn join<K: Clone>(least: &mut Vec<K>, nodes: &mut Vec<Arc<Node<K>>>, place: usize) {
     let next = place + 1;
-    if next >= children.len() || children[place].1.len() + children[next].1.len() > WIDTH / 2 {
+    if next >= nodes.len() || nodes[place].len() + nodes[next].len() > WIDTH / 2 {
         return;
     }
-    let (least, right) = children.remove(next);
-    match (Arc::make_mut(&mut children[place].1), Arc::unwrap_or_clone(right)) {
-        (Node::Leaf(left), Node::Leaf(right)) => left.extend(right),
-        (Node::Branch(left), Node::Branch(mut right)) => {
-            right[0].0 = least;
-            left.extend(right);
+    let (first, mut right) = (least.remove(next), nodes.remove(next));
+    match (Arc::make_mut(&mut nodes[place]), Arc::make_mut(&mut right)) {
+        (Node::Leaf(keys, values), Node::Leaf(more, behind)) => {
+            keys.append(more);
+            values.append(&mut **behind);
+        }
+        (Node::Branch(keys, nodes), Node::Branch(more, behind)) => {
+            more[0] = first;
+            keys.append(more);
+            nodes.append(behind);
         }
         _ => {}
     }
 }
 
-/// The items of a tree in order.
-pub(super) struct Items<'a, K, V> {
-    leaf: slice::Iter<'a, (K, V)>,
+/// The leaves of a tree in order.
+pub(super) struct Leaves<'a, K> {
+    /// What comes first: the keys and values of a leaf.
+    leaf: Option<(&'a [K], &'a dyn Values)>,
     /// What is still to come of each branch around, outermost first.
-    branches: Vec<slice::Iter<'a, Child<K, V>>>,
+    branches: Vec<slice::Iter<'a, Arc<Node<K>>>>,
 }
 
-impl<'a, K, V> Items<'a, K, V> {
-    /// All items.
-    pub(super) fn all(node: &'a Node<K, V>) -> Self {
+impl<'a, K> Leaves<'a, K> {
+    /// All leaves.
+    pub(super) fn all(node: &'a Node<K>) -> Self {
         match node {
-            Node::Leaf(items) => Items { leaf: items.iter(), branches: Vec::new() },
-            Node::Branch(children) => Items { leaf: [].iter(), branches: vec![children.iter()] },
+            Node::Leaf(keys, values) => {
+                Leaves { leaf: Some((keys, &**values)), branches: Vec::new() }
+            }
+            Node::Branch(_, nodes) => Leaves { leaf: None, branches: vec![nodes.iter()] },
         }
     }
 
-    /// The items whose keys are not below the bound.
-    pub(super) fn from<Q: Ord + ?Sized>(mut node: &'a Node<K, V>, bound: Bound<&Q>) -> Self
+    /// The leaves with the keys that are not below the bound, and how many keys of the first are.
+    pub(super) fn from<Q: Ord + ?Sized>(mut node: &'a Node<K>, bound: Bound<&Q>) -> (Self, usize)
     where
         K: Borrow<Q>,
     {
         let mut branches = Vec::new();
         loop {
             match node {
-                Node::Leaf(items) => {
+                Node::Leaf(keys, values) => {
                     let start = match bound {
                         Bound::Unbounded => 0,
-                        Bound::Included(key) => items.partition_point(|it| it.0.borrow() < key),
-                        Bound::Excluded(key) => items.partition_point(|it| it.0.borrow() <= key),
+                        Bound::Included(key) => place(keys, key).unwrap_or_else(|place| place),
+                        Bound::Excluded(key) => {
+                            place(keys, key).map_or_else(|place| place, |place| place + 1)
+                        }
                     };
-                    return Items { leaf: items[start..].iter(), branches };
+                    return (Leaves { leaf: Some((keys, &**values)), branches }, start);
                 }
-                Node::Branch(children) => {
+                Node::Branch(least, nodes) => {
                     let place = match bound {
                         Bound::Unbounded => 0,
-                        Bound::Included(key) | Bound::Excluded(key) => child(children, key),
+                        Bound::Included(key) | Bound::Excluded(key) => child(least, key),
                     };
-                    branches.push(children[place + 1..].iter());
-                    node = &children[place].1;
+                    branches.push(nodes[place + 1..].iter());
+                    node = &nodes[place];
                 }
             }
         }
     }
 }
 
-impl<'a, K, V> Iterator for Items<'a, K, V> {
-    type Item = &'a (K, V);
+impl<'a, K> Iterator for Leaves<'a, K> {
+    type Item = (&'a [K], &'a dyn Values);
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
-            if let Some(item) = self.leaf.next() {
-                return Some(item);
+            if let Some(leaf) = self.leaf.take() {
+                return Some(leaf);
             }
-            match self.branches.last_mut()?.next().map(|(_, node)| &**node) {
+            match self.branches.last_mut()?.next().map(|node| &**node) {
                 None => drop(self.branches.pop()),
-                Some(Node::Leaf(items)) => self.leaf = items.iter(),
-                Some(Node::Branch(children)) => self.branches.push(children.iter()),
+                Some(Node::Leaf(keys, values)) => self.leaf = Some((keys, &**values)),
+                Some(Node::Branch(_, nodes)) => self.branches.push(nodes.iter()),
             }
         }
     }

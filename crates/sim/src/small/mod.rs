@@ -15,7 +15,7 @@ use std::cmp::Ordering;
 use std::ops::{Bound, Range, RangeBounds};
 
 /// Where the key is, or else where it belongs.
-fn place<K: Borrow<Q>, Q: Ord + ?Sized>(keys: &[K], key: &Q) -> Result<usize, usize> {
+pub(crate) fn place<K: Borrow<Q>, Q: Ord + ?Sized>(keys: &[K], key: &Q) -> Result<usize, usize> {
     let (mut start, mut end) = (0, keys.len());
     while start < end {
         let middle = start + (end - start) / 2;
