@@ -2,15 +2,13 @@
 //!
 //! Upstream: flannel-io/flannel, main.go, pkg/subnet/kube/kube.go, pkg/backend/vxlan.
 
-use std::collections::BTreeMap;
-
 use api::Key;
 use api::openapi::api::core::v1::{Node, Pod};
 use apiserver::{Identity, WatchSelector};
 use client::{Context, Informer};
 use network::{Cidr, FlannelBackend, MacAddress, RemoteNode};
 use runtime::{Environment, Flow, Io, Process, ProcessEvent, Signal};
-use sim::Digest;
+use sim::{Digest, OrdMap};
 
 use crate::apps::PLAIN;
 use crate::catalogue::ImageDefinition;
@@ -55,7 +53,7 @@ fn program(name: &str, environment: &Environment) -> Option<Box<dyn Process>> {
             backend: FlannelBackend::Vxlan,
             network: String::new(),
             range: None,
-            remotes: BTreeMap::new(),
+            remotes: OrdMap::new(),
         }) as _
     })
 }
@@ -99,7 +97,7 @@ struct Flannel {
     /// The range of all nodes together.
     network: String,
     range: Option<Cidr>,
-    remotes: BTreeMap<String, RemoteNode>,
+    remotes: OrdMap<String, RemoteNode>,
 }
 
 /// A text value of a small JSON file.

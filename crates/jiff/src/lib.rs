@@ -1,14 +1,15 @@
 //! Calendar time: instants as Kubernetes' `Time` and `MicroTime` hold them, read and written as
-//! RFC 3339 has them.
+//! RFC 3339 has them, and what clocks show of them in a time zone.
 //!
 //! `k8s-openapi` asks for a crate of this name. This one stands in for it (`[patch.crates-io]` in
 //! the workspace's manifest) with the part of its interface that is used here: the other knows
-//! time zones, spans and calendars, and what it would say of them, which was a thirtieth of the
-//! engine. It may know nothing but numbers. It must never read a clock.
+//! the history of time zones, spans and calendars, and what it would say of them, which was a
+//! thirtieth of the engine. It may know nothing but numbers. It must never read a clock.
 
 pub mod civil;
 pub mod fmt;
 mod timestamp;
+pub mod tz;
 
 pub use timestamp::{SignedDuration, Timestamp};
 

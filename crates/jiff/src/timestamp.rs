@@ -139,11 +139,21 @@ impl Timestamp {
         crate::fmt::strtime::Formatted { format, timestamp: self }
     }
 
+    /// What is below the second.
+    #[must_use]
+    pub fn subsec_nanosecond(self) -> i32 {
+        self.nanosecond
+    }
+
+    /// The second that it is in, counted from 1970.
+    pub(crate) fn whole_second(self) -> i64 {
+        self.second - i64::from(self.nanosecond < 0)
+    }
+
     /// The day, the second of the day and the nanosecond of the second.
     pub(crate) fn parts(self) -> (Date, i64, i64) {
-        let borrow = i64::from(self.nanosecond < 0);
-        let second = self.second - borrow;
-        let nanosecond = i64::from(self.nanosecond) + borrow * 1_000_000_000;
+        let second = self.whole_second();
+        let nanosecond = i64::from(self.nanosecond).rem_euclid(1_000_000_000);
         let date = Date::from_days_since_epoch(second.div_euclid(DAY));
         (date, second.rem_euclid(DAY), nanosecond)
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use api::openapi::api::core::v1::{Node, Pod};
 use apiserver::{Identity, WatchSelector};
 use client::{Component, Context, EventRecorder, EventType, Informer, object_reference};
-use sim::{Digest, Digestible as _, Duration, Time};
+use sim::{Digest, Digestible as _, Duration, Sort, Time};
 use trace::What;
 
 use crate::cache::{Cache, Snapshot};
@@ -195,7 +195,7 @@ impl Scheduler {
         let name = |place: &usize| self.snapshot.nodes()[*place].name.to_string();
         let mut top_scores: Vec<(String, i64)> =
             fit.feasible.iter().map(name).zip(totals.iter().copied()).collect();
-        top_scores.sort_by_key(|(_, score)| std::cmp::Reverse(*score));
+        top_scores.order_by_key(|(_, score)| std::cmp::Reverse(*score));
         top_scores.truncate(TOP_SCORES);
         What::Scheduled {
             pod: pod.key.to_string(),

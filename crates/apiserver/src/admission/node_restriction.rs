@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use api::openapi::api::core::v1::{Container, Node, Pod, PodSpec};
 use api::{Key, KindId, Object, Status};
+use sim::Sort;
 
 use super::{AdmissionPlugin, Attributes, View};
 use crate::{Subresource, Verb};
@@ -242,7 +243,7 @@ fn forbidden_labels<'l>(new: &'l Labels, old: &'l Labels) -> Vec<&'l str> {
         .map(String::as_str)
         .filter(|label| is_forbidden(label))
         .collect();
-    labels.sort_unstable();
+    labels.order();
     labels.dedup();
     labels
 }

@@ -5,6 +5,7 @@
 use api::Object;
 use api::field::{Error, ErrorList, Path};
 use serde_json::Value;
+use sim::Sort;
 
 /// What an update may not change of any object's metadata.
 /// Upstream: ValidateObjectMetaAccessorUpdate.
@@ -37,7 +38,7 @@ fn new_finalizers(new: Option<&[String]>, old: Option<&[String]>) -> Option<Erro
     let old = old.unwrap_or_default();
     let mut extra: Vec<&String> =
         new.unwrap_or_default().iter().filter(|name| !old.contains(name)).collect();
-    extra.sort();
+    extra.order();
     extra.dedup();
     if extra.is_empty() {
         return None;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use network::Payload;
 use runtime::{Environment, Io, Process, Signal};
-use sim::{Digest, Duration};
+use sim::{Digest, Duration, SmallMap};
 
 use super::redis::{Ask, bytes};
 use super::{PLAIN, flag};
@@ -239,7 +239,7 @@ impl Database {
                 "INSERT 0 1\n".to_string()
             }
             (Some("COUNT"), ..) => {
-                let mut counts: BTreeMap<&String, u32> = BTreeMap::new();
+                let mut counts: SmallMap<&String, u32> = SmallMap::new();
                 for value in self.rows.values() {
                     *counts.entry(value).or_default() += 1;
                 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use network::Payload;
 use runtime::{Environment, Flow, Io, Process, ProcessEvent, Signal};
-use sim::{Digest, Digestible, Duration};
+use sim::{Digest, Digestible, Duration, OrdMap};
 
 use super::{PLAIN, flag};
 use crate::catalogue::ImageDefinition;
@@ -63,7 +63,7 @@ enum Value {
 
 #[derive(Clone, Debug, Default)]
 struct Redis {
-    values: BTreeMap<String, Value>,
+    values: OrdMap<String, Value>,
     port: u16,
 }
 
@@ -179,7 +179,7 @@ impl Redis {
             ("KEYS", _) => array(self.values.keys()),
             ("DBSIZE", _) => format!(":{}\r\n", self.values.len()),
             ("FLUSHALL" | "FLUSHDB", _) => {
-                self.values.clear();
+                self.values = OrdMap::new();
                 "+OK\r\n".to_string()
             }
             ("INFO", _) => bulk(Some(

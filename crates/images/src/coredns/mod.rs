@@ -2,7 +2,6 @@
 //!
 //! Upstream: coredns/coredns.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use apiserver::{Identity, WatchSelector};
 use client::{Context, Informer};
 use network::{DnsMessage, DnsRecord, Payload, SocketEvent, SocketId, TransportProtocol};
 use runtime::{Environment, Flow, Io, Process, ProcessEvent, ResolverConfig, Signal};
-use sim::{Digest, Digestible, Duration, Time};
+use sim::{Digest, Digestible, Duration, OrdMap, SmallMap, Time};
 
 mod corefile;
 mod records;
@@ -77,9 +76,9 @@ fn program(name: &str, environment: &Environment) -> Option<Box<dyn Process>> {
             udp: None,
             upstream: None,
             listener: Listener::default(),
-            forwarded: BTreeMap::new(),
+            forwarded: SmallMap::new(),
             next_id: 1,
-            cache: BTreeMap::new(),
+            cache: OrdMap::new(),
             reload_at: None,
             ends_at: None,
             answered: 0,
@@ -117,9 +116,9 @@ struct CoreDns {
     /// The socket that questions are passed on over.
     upstream: Option<SocketId>,
     listener: Listener,
-    forwarded: BTreeMap<u16, Forwarded>,
+    forwarded: SmallMap<u16, Forwarded>,
     next_id: u16,
-    cache: BTreeMap<CacheKey, (Time, Arc<DnsMessage>)>,
+    cache: OrdMap<CacheKey, (Time, Arc<DnsMessage>)>,
     reload_at: Option<Time>,
     ends_at: Option<Time>,
     answered: u64,
@@ -428,7 +427,7 @@ impl CoreDns {
         match Corefile::parse(&String::from_utf8_lossy(&self.text), &self.path) {
             Ok(corefile) => {
                 self.corefile = corefile;
-                self.cache.clear();
+                self.cache = OrdMap::new();
                 self.take_deliveries(io);
                 io.stdout("[INFO] Reloading complete\n");
             }

@@ -3,7 +3,6 @@
 //!
 //! Upstream: pkg/proxy/iptables/proxier.go.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use api::Key;
@@ -13,7 +12,7 @@ use apiserver::{Identity, WatchSelector};
 use client::{Context, Informer};
 use network::{NamespaceId, Payload};
 use runtime::{Environment, Flow, Io, Process, ProcessEvent, Signal};
-use sim::{Digest, Duration, Time};
+use sim::{Digest, Duration, OrdMap, OrdSet, SmallMap, SmallSet, Time};
 
 mod hash;
 mod model;
@@ -67,15 +66,15 @@ fn program(name: &str, environment: &Environment) -> Option<Box<dyn Process>> {
             nodes: Informer::new(identity, own_node),
             place: Place { node, zone: String::new() },
             pod_range: String::new(),
-            changed: BTreeSet::new(),
+            changed: OrdSet::new(),
             full: true,
             pending: true,
             last_sync: None,
             last_full: Time::ZERO,
             retry_at: None,
-            chains: BTreeSet::new(),
-            endpoints: BTreeMap::new(),
-            udp: BTreeMap::new(),
+            chains: OrdSet::new(),
+            endpoints: OrdMap::new(),
+            udp: OrdMap::new(),
             listener: Listener::default(),
         }) as _
     })
@@ -120,18 +119,18 @@ struct KubeProxy {
     place: Place,
     pod_range: String,
     /// The Services (`namespace/name`) whose chains must be written anew.
-    changed: BTreeSet<String>,
+    changed: OrdSet<String>,
     full: bool,
     pending: bool,
     last_sync: Option<Time>,
     last_full: Time,
     retry_at: Option<Time>,
     /// The chains of Services that are in the kernel.
-    chains: BTreeSet<Arc<str>>,
+    chains: OrdSet<Arc<str>>,
     /// The endpoints of each Service port, by its hash, as they were written last.
-    endpoints: BTreeMap<String, Arc<[Endpoint]>>,
+    endpoints: OrdMap<String, Arc<[Endpoint]>>,
     /// What UDP traffic to each address and port was sent to.
-    udp: BTreeMap<(String, i32), BTreeSet<String>>,
+    udp: OrdMap<(String, i32), SmallSet<String>>,
     listener: Listener,
 }
 
@@ -209,7 +208,7 @@ impl KubeProxy {
         let full = std::mem::take(&mut self.full);
         let changed = std::mem::take(&mut self.changed);
         (self.pending, self.last_sync, self.retry_at) = (false, Some(io.now), None);
-        let mut slices: BTreeMap<String, Vec<&EndpointSlice>> = BTreeMap::new();
+        let mut slices: SmallMap<String, Vec<&EndpointSlice>> = SmallMap::new();
         for slice in self.slices.iter() {
             if let Some(owner) = owner_of(slice).filter(|owner| full || changed.contains(owner)) {
                 slices.entry(owner).or_default().push(slice);
@@ -217,7 +216,7 @@ impl KubeProxy {
         }
         let before = std::mem::take(&mut self.endpoints);
         let mut rules = Rules::new(&self.pod_range);
-        let mut udp = BTreeMap::new();
+        let mut udp = OrdMap::new();
         for service in self.services.iter() {
             let meta = &service.metadata;
             if meta.labels.as_ref().is_some_and(|labels| labels.contains_key(PROXY_NAME)) {
@@ -244,7 +243,8 @@ impl KubeProxy {
             }
         }
         let active = std::mem::take(&mut rules.active);
-        let stale: Vec<Arc<str>> = self.chains.difference(&active).cloned().collect();
+        let stale: Vec<Arc<str>> =
+            self.chains.iter().filter(|chain| !active.contains(*chain)).cloned().collect();
         let text = rules.finish(&stale);
         match io.network.machine.restore(NamespaceId::HOST, &text, true) {
             Ok(()) => {
@@ -265,7 +265,7 @@ impl KubeProxy {
     /// would go on. Upstream: pkg/proxy/conntrack/cleanup.go.
     fn forget_stale_flows(
         &mut self,
-        udp: BTreeMap<(String, i32), BTreeSet<String>>,
+        udp: OrdMap<(String, i32), SmallSet<String>>,
         io: &mut Io<'_>,
     ) {
         let before = std::mem::replace(&mut self.udp, udp);

@@ -2,11 +2,11 @@
 //!
 //! Upstream: pkg/proxy/{serviceport,servicechangetracker,endpointslicecache,topology}.go.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::openapi::api::core::v1::Service;
 use api::openapi::api::discovery::v1::EndpointSlice;
+use sim::OrdMap;
 
 use super::hash::chain_hash;
 
@@ -138,7 +138,7 @@ impl ServicePort {
         place: &Place,
         known: &[Endpoint],
     ) -> Vec<Endpoint> {
-        let mut endpoints: BTreeMap<String, Endpoint> = BTreeMap::new();
+        let mut endpoints: OrdMap<String, Endpoint> = OrdMap::new();
         for slice in slices.filter(|slice| slice.address_type == "IPv4") {
             let ports = slice.ports.iter().flatten().filter(|port| {
                 port.name.as_deref().unwrap_or_default() == self.port_name
@@ -181,7 +181,7 @@ impl ServicePort {
                 }
             }
         }
-        endpoints.into_values().collect()
+        endpoints.into_iter().map(|(_, endpoint)| endpoint).collect()
     }
 
     /// Upstream: topology.go, CategorizeEndpoints.

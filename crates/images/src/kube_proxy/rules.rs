@@ -2,7 +2,7 @@
 //!
 //! Upstream: pkg/proxy/iptables/proxier.go, syncProxyRules.
 
-use std::collections::BTreeSet;
+use sim::OrdSet;
 use std::sync::Arc;
 
 use super::model::{Categories, Endpoint, ServicePort};
@@ -47,7 +47,7 @@ pub(super) struct Rules {
     filter: Table,
     nat: Table,
     /// The chains of Services that are in use, whether or not they are in the text.
-    pub(super) active: BTreeSet<Arc<str>>,
+    pub(super) active: OrdSet<Arc<str>>,
     /// `10.244.0.0/16`: where pods are; empty if that is not known.
     pod_range: String,
 }
@@ -72,7 +72,7 @@ const JUMPS: [(&str, &str, &str, bool, &str); 14] = [
 ];
 
 /// The chains of Services in what `iptables-save` printed. Upstream: isServiceChainName.
-pub(super) fn service_chains(saved: &str) -> BTreeSet<Arc<str>> {
+pub(super) fn service_chains(saved: &str) -> OrdSet<Arc<str>> {
     let names = saved.lines().filter_map(|line| line.strip_prefix(':')?.split(' ').next());
     let kinds = ["SVC", "SVL", "SEP", "FW", "EXT"];
     let own = names.filter(|name| {

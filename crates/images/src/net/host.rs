@@ -1,14 +1,13 @@
 //! The process around a service: it listens, hands over what arrives, waits and asks others on
 //! the service's behalf, and ends in order.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 use network::{HttpResponse, Payload, SocketEvent, SocketId};
 use runtime::{Flow, Io, Process, ProcessEvent, Signal};
-use sim::{Digest, Duration, Time};
+use sim::{Digest, Duration, SmallMap, Time};
 
 use super::client::{Call, CallError, http_response};
 use super::server::{Arrived, Listener};
@@ -143,7 +142,7 @@ pub(crate) struct Host {
     service: Box<dyn Service>,
     listener: Listener,
     pending: Vec<Pending>,
-    idle: BTreeMap<String, Vec<(SocketId, SocketAddrV4)>>,
+    idle: SmallMap<String, Vec<(SocketId, SocketAddrV4)>>,
     /// When it begins to listen, and where.
     opens: Option<(Time, Vec<u16>)>,
     ends: Option<(Time, i32)>,
@@ -169,7 +168,7 @@ impl Host {
             service: Box::new(service),
             listener: Listener::default(),
             pending: Vec::new(),
-            idle: BTreeMap::new(),
+            idle: SmallMap::new(),
             opens: None,
             ends: None,
         })

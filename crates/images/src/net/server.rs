@@ -1,12 +1,11 @@
 //! The listening side: ports, connections, and what arrives over them.
 
-use std::collections::BTreeMap;
 use std::net::SocketAddrV4;
 use std::sync::Arc;
 
 use network::{HttpResponse, Payload, SocketEvent, SocketId, TransportProtocol};
 use runtime::{Io, ProcessEvent};
-use sim::{Digest, Digestible};
+use sim::{Digest, Digestible, SmallMap};
 
 /// No program keeps more connections open than that; further ones are closed at once.
 const MAX_CONNECTIONS: usize = 4096;
@@ -25,8 +24,8 @@ pub(crate) struct Arrived {
 /// The listeners and the open connections of a program.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Listener {
-    listeners: BTreeMap<SocketId, u16>,
-    connections: BTreeMap<SocketId, (u16, SocketAddrV4)>,
+    listeners: SmallMap<SocketId, u16>,
+    connections: SmallMap<SocketId, (u16, SocketAddrV4)>,
 }
 
 impl Listener {
@@ -129,7 +128,7 @@ pub(crate) fn header(name: &str, value: &str) -> (String, String) {
 /// An HTTP response with a body of that type.
 pub(crate) fn page(status: u16, content_type: &str, body: impl Into<String>) -> HttpResponse {
     let body = body.into();
-    let headers = BTreeMap::from([
+    let headers = std::collections::BTreeMap::from([
         header("content-type", content_type),
         header("content-length", &body.len().to_string()),
     ]);

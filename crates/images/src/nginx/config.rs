@@ -1,8 +1,7 @@
 //! nginx's configuration in its common subset.
 
-use std::collections::BTreeMap;
-
 use runtime::Files;
+use sim::SmallMap;
 
 /// At most that many included files and nested blocks.
 const MAX_INCLUDES: usize = 64;
@@ -69,7 +68,7 @@ pub(super) struct Site {
 pub(super) struct Config {
     pub(super) sites: Vec<Site>,
     /// Host and port of each server of each `upstream`.
-    pub(super) upstreams: BTreeMap<String, Vec<(String, u16)>>,
+    pub(super) upstreams: SmallMap<String, Vec<(String, u16)>>,
     /// Every host that must be resolved before the start, with the words about its place.
     pub(super) hosts: Vec<(String, String)>,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use network::Sockets;
 use runtime::{ContainerLog, Environment, Flow, Io, OutputStream, Process, ProcessEvent, Signal};
-use sim::{Digest, Duration, Time};
+use sim::{Digest, Duration, SmallMap, Time};
 
 mod expand;
 pub(crate) mod parse;
@@ -99,7 +99,7 @@ pub(crate) struct Shell {
     /// Output that is collected, innermost last.
     captures: Vec<String>,
     input: Option<String>,
-    traps: BTreeMap<Signal, String>,
+    traps: SmallMap<Signal, String>,
     pending: Vec<Signal>,
     background: Vec<Shell>,
     finished: Option<i32>,
@@ -139,7 +139,7 @@ impl Shell {
             waiting: None,
             captures: Vec::new(),
             input: None,
-            traps: BTreeMap::new(),
+            traps: SmallMap::new(),
             pending: Vec::new(),
             background: Vec::new(),
             finished: None,
