@@ -207,7 +207,7 @@ impl KindWatches {
 
     /// The watches that an event may concern: those that followed the object before, or do now.
     fn candidates(&self, event: &WatchEvent) -> Vec<WatchId> {
-        let mut ids: Vec<WatchId> = self.everything.iter().copied().collect();
+        let mut ids: Vec<WatchId> = self.everything.to_vec();
         ids.extend(self.by_name.get(&event.key).into_iter().flatten());
         ids.extend(&self.selected);
         if !self.by_node.is_empty() {

@@ -55,6 +55,9 @@ pub(super) fn values_mut<V: 'static>(values: &mut dyn Values) -> &mut Vec<V> {
 /// A new node behind another, with a key that is not above any of its own and above all before.
 pub(super) type Half<K> = (K, Node<K>);
 
+/// Puts a value among others: in the place of one, or where there is none.
+pub(super) type Put<'p> = dyn FnMut(&mut dyn Values, Result<usize, usize>) + 'p;
+
 /// No node is empty, but the root may be an empty leaf.
 pub(super) enum Node<K> {
     /// Keys in their order, and as many values.
@@ -148,11 +151,7 @@ impl<K: Clone> Node<K> {
 
     /// Puts a key in; `put` does so with the value, at the key's place or where it belongs. Gives
     /// the second half of this node when it was full.
-    pub(super) fn insert(
-        &mut self,
-        key: K,
-        put: &mut dyn FnMut(&mut dyn Values, Result<usize, usize>),
-    ) -> Option<Half<K>>
+    pub(super) fn insert(&mut self, key: K, put: &mut Put<'_>) -> Option<Half<K>>
     where
         K: Ord,
     {
