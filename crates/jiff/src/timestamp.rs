@@ -22,6 +22,12 @@ impl SignedDuration {
         SignedDuration(i128::from(seconds) * NANOS)
     }
 
+    /// Nanoseconds.
+    #[must_use]
+    pub fn as_nanos(self) -> i128 {
+        self.0
+    }
+
     /// Whole seconds; what is left over counts nothing.
     #[must_use]
     pub fn as_secs(self) -> i64 {

@@ -15,8 +15,8 @@ use api::status::Reason;
 use api::{Key, Kinded};
 use client::{EventType, object_reference};
 use component_helpers::controller_ref::{controller_of, is_controlled_by, new_controller_ref};
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{Timestamp, Zoned};
 use sim::{Digest, Duration, SmallSet, Sort};
 
 use crate::job::finished_condition;
@@ -383,11 +383,13 @@ fn job_of(cron_job: &CronJob, job_name: String, time: Timestamp, zone: &TimeZone
     let template = &cron_job.spec.job_template;
     let meta = template.metadata.clone().unwrap_or_default();
     let mut annotations = meta.annotations.unwrap_or_default();
-    let zoned = Zoned::new(time, zone.clone());
-    let offset = zoned.offset().seconds();
+    let (shown, offset) = (zone.to_datetime(time), zone.to_offset(time).seconds());
     let shown = match offset {
-        0 => zoned.strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
-        _ => zoned.strftime("%Y-%m-%dT%H:%M:%S%:z").to_string(),
+        0 => format!("{shown}Z"),
+        _ => {
+            let (sign, minutes) = (if offset < 0 { '-' } else { '+' }, offset.unsigned_abs() / 60);
+            format!("{shown}{sign}{:02}:{:02}", minutes / 60, minutes % 60)
+        }
     };
     annotations.insert(SCHEDULED_TIMESTAMP.to_string(), shown);
     Job {
