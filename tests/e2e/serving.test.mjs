@@ -88,7 +88,7 @@ test("where readiness fails no request goes, and where it is back they do", with
 
   await create(page, state("no"));
   await eventually(async () => /^0 \/ 1/.test(await ready()), true);
-  assert.equal(await page.getByTestId("endpoint").getAttribute("title"), "Running, not ready");
+  assert.equal(await page.getByTestId("endpoint").getAttribute("title"), "Endpoint, not ready");
   // Every node knows it a moment later.
   await eventually(async () => (await counted(page)).lost > 20, true);
   const before = await counted(page);

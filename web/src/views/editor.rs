@@ -109,7 +109,9 @@ pub fn Editor(props: &EditorProps) -> Html {
                 </button>
                 <button type="button" class="button" onclick={say(send, Intent::Delete)}
                     disabled={props.waiting} data-testid="delete">{ strings.delete }</button>
-                <kbd class="soft keys">{ "Ctrl+Enter" }</kbd>
+                <kbd class="soft keys" title={strings.editor_keys}>
+                    { "Ctrl+Enter · Esc" }
+                </kbd>
             </footer>
         </>
     }

@@ -213,7 +213,7 @@ impl Words<'_> {
         let endpoint = |endpoint: &EndpointRow| {
             let (state, word) = match endpoint.state {
                 EndpointState::Ready => (PodState::Ready, strings.state_ready),
-                EndpointState::NotReady => (PodState::RunningNotReady, strings.state_not_ready),
+                EndpointState::NotReady => (PodState::RunningNotReady, strings.endpoint_not_ready),
                 EndpointState::Terminating => (PodState::Terminating, strings.state_terminating),
             };
             let pod = endpoint.pod.as_deref().and_then(|uid| tables.pods.get(uid));
