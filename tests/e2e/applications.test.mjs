@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { eventually, screenshot, withPage } from "./harness.mjs";
 import {
-  booted, column, create, inspect, list, logLines, manifest, map, selectIn, speed,
+  booted, column, create, example, inspect, list, logLines, map, selectIn, speed,
 } from "./site.mjs";
 
 // Tall, so that every row of a list is in view.
@@ -20,7 +20,7 @@ async function allReady(page, count) {
 
 test("the microservices demo comes up, and its shoppers are served", withPage(tall, async (page) => {
   await booted(page);
-  await create(page, await manifest("boutique"));
+  await create(page, await example("boutique"));
   await speed(page, 50);
   await allReady(page, 12);
   await selectIn(page, "pods", "loadgenerator-");
@@ -54,7 +54,7 @@ spec:
 
 test("a vote travels through the voting app to its result", withPage(tall, async (page) => {
   await booted(page);
-  await create(page, await manifest("voting"));
+  await create(page, await example("voting"));
   await speed(page, 50);
   await allReady(page, 5);
   await create(page, voter);

@@ -4,9 +4,9 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { eventually } from "./harness.mjs";
 
-/** The text of a manifest that is here for the tests. */
-export function manifest(name) {
-  return readFile(new URL(`manifests/${name}.yaml`, import.meta.url), "utf8");
+/** The text of an example that the page offers. */
+export function example(name) {
+  return readFile(new URL(`../../static/examples/${name}.yaml`, import.meta.url), "utf8");
 }
 
 /** Waits until all nodes are ready and the page offers something to do. */
