@@ -18,16 +18,21 @@ pub struct Module {
     package: &'static str,
     /// Its name in the site.
     pub name: &'static str,
-    /// Whether it is built with its package's default features.
-    default_features: bool,
+    /// What else cargo is told of it.
+    arguments: &'static [&'static str],
 }
+
+/// No more than what a cluster needs to boot, and that small: it sends few packets, and is soon
+/// gone.
+const CORE: &[&str] =
+    &["--no-default-features", "--config", "profile.wasm.package.network.opt-level='z'"];
 
 /// The page, the engine that it loads first, and the whole engine, in the order in which they are
 /// built: the engines are one package.
 pub const MODULES: [Module; 3] = [
-    Module { package: "web", name: "web", default_features: true },
-    Module { package: "wasm", name: "engine-core", default_features: false },
-    Module { package: "wasm", name: "engine-full", default_features: true },
+    Module { package: "web", name: "web", arguments: &[] },
+    Module { package: "wasm", name: "engine-core", arguments: CORE },
+    Module { package: "wasm", name: "engine-full", arguments: &[] },
 ];
 
 /// Which cargo profile the modules are built with.
@@ -100,9 +105,7 @@ fn compile(workspace: &Workspace, profile: Profile, module: &Module) -> Result<(
     let mut arguments =
         vec!["build", "--lib", "--target", "wasm32-unknown-unknown", "--profile", profile.name()];
     arguments.extend(["--package", module.package]);
-    if !module.default_features {
-        arguments.push("--no-default-features");
-    }
+    arguments.extend(module.arguments);
     process::run(&mut process::cargo(&workspace.root, &arguments))
 }
 
