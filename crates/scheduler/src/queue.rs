@@ -290,14 +290,18 @@ impl SchedulingQueue {
         let key = info.pod.key.clone();
         let position = (self.framework.position(&info), info.sequence, key.clone());
         match place {
-            Place::Active => drop(self.active.insert(position.clone())),
+            Place::Active => {
+                self.active.insert(position.clone());
+            }
             Place::Backoff => {
-                drop(self.backoff.insert((backoff_time(&mut info), position.clone())));
+                self.backoff.insert((backoff_time(&mut info), position.clone()));
             }
             Place::ErrorBackoff => {
-                drop(self.error_backoff.insert((backoff_time(&mut info), position.clone())));
+                self.error_backoff.insert((backoff_time(&mut info), position.clone()));
             }
-            Place::Unschedulable => drop(self.unschedulable.insert(key.clone())),
+            Place::Unschedulable => {
+                self.unschedulable.insert(key.clone());
+            }
         }
         self.entries.insert(key, Entry { info, place, position });
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use api::openapi::api::core::v1::{Node, Pod, PodSpec};
 
-use super::types::has_same_allocation;
+use super::types::{has_same_allocation, has_same_spec};
 use super::{PodInfo, Resource as Amounts};
 
 /// What happened to an object: a set of kinds of change.
@@ -176,7 +176,8 @@ pub fn pod_scheduling_properties_change(new: &Pod, old: &Pod) -> Vec<ClusterEven
     if new.metadata.labels != old.metadata.labels {
         actions.push(ActionType::UPDATE_POD_LABEL);
     }
-    if new_spec != old_spec || !has_same_allocation(old, new) {
+    let is_another = new.metadata.uid != old.metadata.uid;
+    if is_another || !has_same_spec(new, old) || !has_same_allocation(old, new) {
         let (new, old) = (PodInfo::new(Arc::new(new.clone())), PodInfo::new(Arc::new(old.clone())));
         if is_smaller(new.resource(), old.resource()) {
             actions.push(ActionType::UPDATE_POD_SCALE_DOWN);

@@ -251,7 +251,7 @@ impl PodInfo {
 
 /// Whether two versions of a pod ask for the same. The generation counts every change of the
 /// spec but the binding, from which nothing follows.
-fn has_same_spec(one: &Pod, other: &Pod) -> bool {
+pub(crate) fn has_same_spec(one: &Pod, other: &Pod) -> bool {
     match (one.metadata.generation, other.metadata.generation) {
         (Some(one), Some(other)) => one == other,
         _ => one.spec == other.spec,

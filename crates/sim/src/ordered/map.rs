@@ -192,9 +192,6 @@ impl<K: Ord + Clone, V: Value> OrdMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        if !self.contains_key(key) {
-            return None;
-        }
         let root = self.root.as_mut()?;
         let mut value = None;
         let key = Arc::make_mut(root).remove(key, &mut |leaf, place| {

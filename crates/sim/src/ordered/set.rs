@@ -68,13 +68,9 @@ impl<K: Ord + Clone> OrdSet<K> {
         OrdSet(OrdMap::unit(key, ()))
     }
 
-    /// Puts a member in, and gives the one like it that was there and stays.
-    pub fn insert(&mut self, key: K) -> Option<K> {
-        let old = self.contains(&key).then(|| key.clone());
-        if old.is_none() {
-            self.0.insert(key, ());
-        }
-        old
+    /// Puts a member in, unless one like it is there, which stays; says so then.
+    pub fn insert(&mut self, key: K) -> Option<()> {
+        self.0.insert(key, ())
     }
 
     /// Takes a member out, and gives it if it was there.

@@ -91,7 +91,7 @@ fn queues_grow_at_one_end_and_shrink_at_the_other() {
 fn a_copy_keeps_what_it_had() {
     let mut set: OrdSet<u32> = (0..100).collect();
     let copy = set.clone();
-    assert_eq!(set.insert(3), Some(3));
+    assert_eq!(set.insert(3), Some(()));
     assert_eq!(set.insert(100), None);
     assert_eq!((set.remove(&5), set.remove(&5)), (Some(5), None));
     assert!(copy.contains(&5) && !copy.contains(&100) && set.contains(&100));

@@ -47,9 +47,15 @@ impl Spread {
         let mut is_known = true;
         if constraint.topology_key != TopologyKey::Hostname {
             is_known = false;
+            let mut last = None;
             for node in scored {
                 let place = node.place(&constraint.topology_key);
                 is_known |= place.is_some();
+                // Nodes of one place come one after the other, as all do that are in none.
+                if last == Some(place) {
+                    continue;
+                }
+                last = Some(place);
                 let place = place.unwrap_or_default();
                 if !counts.contains_key(place) {
                     counts.insert(place.to_string(), 0);
