@@ -250,6 +250,22 @@ pub(crate) struct Table {
 /// The rules of the chains that an update touches.
 type Edits = OrdMap<u32, Vec<Arc<Rule>>>;
 
+/// The chain that was found last. Rules of one chain come one after the other, and many of them
+/// jump to the same.
+#[derive(Default)]
+struct LastFound(Option<(Arc<str>, u32)>);
+
+impl LastFound {
+    fn find(&mut self, table: &Table, name: &Arc<str>) -> Result<u32, String> {
+        if let Some((_, at)) = self.0.as_ref().filter(|(known, _)| known == name) {
+            return Ok(*at);
+        }
+        let at = table.find(name)?;
+        self.0 = Some((name.clone(), at));
+        Ok(at)
+    }
+}
+
 impl Table {
     pub(crate) fn new(name: TableName) -> Self {
         let mut table = Table {
@@ -343,8 +359,9 @@ impl Table {
         let mut table = if noflush { self.clone() } else { Table::new(self.name) };
         let mut edits = Edits::new();
         let mut removed = Vec::new();
+        let mut last = LastFound::default();
         for operation in operations {
-            let done = table.operate(operation, &mut edits, &mut removed);
+            let done = table.operate(operation, &mut edits, &mut removed, &mut last);
             done.map_err(|message| RestoreError { line: 0, message })?;
         }
         table.install(edits, removed).map_err(|message| RestoreError { line: 0, message })?;
@@ -356,6 +373,7 @@ impl Table {
         operation: Operation,
         edits: &mut Edits,
         removed: &mut Vec<u32>,
+        last: &mut LastFound,
     ) -> Result<(), String> {
         match operation {
             Operation::Chain { chain, policy } => match self.names.get(&chain).copied() {
@@ -380,7 +398,7 @@ impl Table {
                 self.make(chain);
             }
             Operation::Append { chain, rule } => {
-                let at = self.find(&chain)?;
+                let at = last.find(self, &chain)?;
                 edits.entry(at).or_insert_with(|| self.rules_of(at)).push(Arc::new(rule));
             }
             Operation::Insert { chain, position, rule } => {
@@ -418,11 +436,12 @@ impl Table {
     /// Puts edited chains in place: jumps find their chains, and rules that were there keep
     /// their counters.
     fn install(&mut self, edits: Edits, removed: Vec<u32>) -> Result<(), String> {
+        let mut last = LastFound::default();
         for (at, rules) in edits {
             let mut installed = Vec::with_capacity(rules.len());
             for rule in rules {
                 let jump = match &rule.target {
-                    Some(Target::Jump(to)) => *self.names.get(to).ok_or_else(|| {
+                    Some(Target::Jump(to)) => last.find(self, to).map_err(|_| {
                         format!("Couldn't load target `{to}':No such file or directory")
                     })?,
                     _ => u32::MAX,
