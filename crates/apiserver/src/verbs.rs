@@ -5,8 +5,11 @@
 
 pub use patch::DocumentPatch;
 
+use std::cell::RefCell;
+
 use api::openapi::apimachinery::pkg::apis::meta::v1::Time as MetaTime;
 use api::{Key, Kind, Object, Status};
+use etcd::Expect;
 use sim::Time;
 
 use crate::admission::{Attributes, View};
@@ -107,7 +110,8 @@ impl Operation<'_> {
     }
 
     fn view(&self) -> View<'_> {
-        View { server: self.server, now: self.now, names: self.server.names.clone() }
+        let (names, charges) = (self.server.names.clone(), RefCell::default());
+        View { server: self.server, now: self.now, names, charges }
     }
 
     /// Lets every admission plugin change the object. There is none when the request deletes or
@@ -126,15 +130,26 @@ impl Operation<'_> {
         Ok(())
     }
 
-    /// Asks every admission plugin about the object as it would be stored.
+    /// Asks every admission plugin about the object as it would be stored, and charges the quotas
+    /// that it counts against.
     fn validate_admission(
-        &self,
+        &mut self,
         attributes: &Attributes<'_>,
         object: Option<&Object>,
     ) -> Result<(), Status> {
         let view = self.view();
         let mut chain = self.server.admission.iter();
-        chain.try_for_each(|plugin| plugin.validate(attributes, object, &view))
+        chain.try_for_each(|plugin| plugin.validate(attributes, object, &view))?;
+        let charges = view.charges.into_inner();
+        for quota in charges.into_iter().filter(|_| !attributes.dry_run) {
+            let version = quota.meta().resource_version.as_deref();
+            let revision = version.and_then(|version| version.parse().ok()).unwrap_or(0);
+            let (kind, name) = (quota.kind(), quota.name().to_string());
+            self.server
+                .commit(self.now, quota, Expect::Revision(revision))
+                .map_err(|_| Status::modified(kind, &name))?;
+        }
+        Ok(())
     }
 
     fn attributes<'t>(
@@ -151,6 +166,7 @@ impl Operation<'_> {
             subresource: target.subresource,
             verb,
             old,
+            dry_run: target.dry_run,
         }
     }
 }

@@ -309,3 +309,154 @@ fn a_kubelet_registers_itself_with_labels_it_may_set() {
     let (_, refused) = refusal(server.create(lease("node-1", "default")));
     assert!(refused.ends_with(words), "{refused}");
 }
+
+fn limit_range(limits: Value) -> Value {
+    json!({"apiVersion": "v1", "kind": "LimitRange",
+        "metadata": {"name": "limits", "namespace": "default"}, "spec": {"limits": [limits]}})
+}
+
+fn pod_with(name: &str, resources: Value) -> Value {
+    let mut given = pod(name);
+    given["spec"]["containers"][0]["resources"] = resources;
+    given
+}
+
+/// Upstream: plugin/pkg/admission/limitranger/admission_test.go, TestMergePodResourceRequirements
+/// and TestLimitRangerAdmitPod.
+#[test]
+fn a_limit_range_says_what_containers_do_not() {
+    let mut server = Server::new();
+    let limits = json!({"type": "Container", "default": {"cpu": "500m", "memory": "1Gi"},
+        "defaultRequest": {"cpu": "100m"}});
+    server.create(limit_range(limits)).expect("created");
+    let created = server.create(pod("a")).expect("created");
+    let annotations = created.meta().annotations.clone().unwrap_or_default();
+    assert_eq!(
+        annotations["kubernetes.io/limit-ranger"],
+        "LimitRanger plugin set: cpu, memory request for container main; cpu, memory limit for \
+         container main"
+    );
+    let resources = serde_json::to_value(&spec(&created).containers[0].resources).expect("JSON");
+    assert_eq!(
+        resources,
+        json!({"requests": {"cpu": "100m", "memory": "1Gi"},
+            "limits": {"cpu": "500m", "memory": "1Gi"}})
+    );
+}
+
+/// Upstream: TestPodLimitFunc and TestPersistentVolumeClaimLimitFunc.
+#[test]
+fn a_limit_range_refuses_what_is_outside() {
+    let refused = "pods \"a\" is forbidden: ";
+    for (limits, resources, want) in [
+        (
+            json!({"type": "Container", "min": {"cpu": "50m"}, "max": {"cpu": "2"}}),
+            json!({"requests": {"cpu": "40m"}, "limits": {"cpu": "100m"}}),
+            "minimum cpu usage per Container is 50m, but request is 40m",
+        ),
+        (
+            json!({"type": "Container", "max": {"memory": "1Gi"}}),
+            json!({"limits": {"memory": "2Gi"}}),
+            "maximum memory usage per Container is 1Gi, but limit is 2Gi",
+        ),
+        (
+            json!({"type": "Container", "maxLimitRequestRatio": {"cpu": "2"}}),
+            json!({"requests": {"cpu": "1"}, "limits": {"cpu": "3"}}),
+            "cpu max limit to request ratio per Container is 2, but provided ratio is 3.000000",
+        ),
+        (
+            json!({"type": "Pod", "max": {"cpu": "1", "memory": "1Gi"}}),
+            json!({}),
+            "[maximum cpu usage per Pod is 1.  No limit is specified, maximum memory usage per \
+             Pod is 1Gi.  No limit is specified]",
+        ),
+        (
+            json!({"type": "Pod", "max": {"memory": "1Gi"}}),
+            json!({"limits": {"memory": "1536Mi"}}),
+            "maximum memory usage per Pod is 1Gi, but limit is 1536Mi",
+        ),
+    ] {
+        let mut server = Server::new();
+        server.create(limit_range(limits)).expect("created");
+        let found = refusal(server.create(pod_with("a", resources)));
+        assert_eq!(found, (403, format!("{refused}{want}")));
+    }
+    let mut server = Server::new();
+    let limits = json!({"type": "PersistentVolumeClaim", "max": {"storage": "5Gi"}});
+    server.create(limit_range(limits)).expect("created");
+    let claim = json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+        "metadata": {"name": "c", "namespace": "default"},
+        "spec": {"accessModes": ["ReadWriteOnce"],
+            "resources": {"requests": {"storage": "10Gi"}}}});
+    let want = "persistentvolumeclaims \"c\" is forbidden: maximum storage usage per \
+                PersistentVolumeClaim is 5Gi, but request is 10Gi";
+    assert_eq!(refusal(server.create(claim)), (403, want.to_string()));
+}
+
+/// A quota as its controller has counted it.
+fn with_quota(server: &mut Server, spec: Value, used: Value) {
+    let quota = json!({"apiVersion": "v1", "kind": "ResourceQuota",
+        "metadata": {"name": "quota", "namespace": "default"}, "spec": spec});
+    let created = server.create(quota).expect("created");
+    let counted = server.change(&created, Subresource::Status, move |object| {
+        let quota = object.get_mut::<api::openapi::api::core::v1::ResourceQuota>().expect("one");
+        let hard = quota.spec.as_ref().and_then(|spec| spec.hard.clone());
+        let status = quota.status.get_or_insert_default();
+        status.hard = hard;
+        status.used = serde_json::from_value(used).expect("a list");
+    });
+    counted.expect("counted");
+}
+
+fn used(server: &mut Server) -> Value {
+    let quota = server.get(KindId::RESOURCE_QUOTA, "quota").expect("found");
+    quota.to_value()["status"]["used"].clone()
+}
+
+/// Upstream: staging/src/k8s.io/apiserver/pkg/admission/plugin/resourcequota/admission_test.go,
+/// TestAdmitBelowQuotaLimit, TestAdmitExceedQuotaLimit and TestAdmitEnforceQuotaConstraints.
+#[test]
+fn a_quota_is_charged_until_it_is_used_up() {
+    let mut server = Server::new();
+    let hard = json!({"hard": {"requests.cpu": "3", "limits.memory": "4Gi", "pods": "5"}});
+    let counted = json!({"requests.cpu": "1", "limits.memory": "1Gi", "pods": "3"});
+    with_quota(&mut server, hard, counted);
+    let resources =
+        |cpu: &str, memory: &str| json!({"requests": {"cpu": cpu}, "limits": {"memory": memory}});
+    server.create(pod_with("a", resources("500m", "1Gi"))).expect("created");
+    let after = json!({"requests.cpu": "1500m", "limits.memory": "2Gi", "pods": "4"});
+    assert_eq!(used(&mut server), after);
+    let found = refusal(server.create(pod_with("b", resources("2", "3Gi"))));
+    let want = "pods \"b\" is forbidden: exceeded quota: quota, requested: \
+                limits.memory=3Gi,requests.cpu=2, used: limits.memory=2Gi,requests.cpu=1500m, \
+                limited: limits.memory=4Gi,requests.cpu=3";
+    assert_eq!(found, (403, want.to_string()));
+    let found = refusal(server.create(pod("c")));
+    let want = "pods \"c\" is forbidden: failed quota: quota: must specify limits.memory for: \
+                main; requests.cpu for: main";
+    assert_eq!(found, (403, want.to_string()));
+    server.dry_run = true;
+    server.create(pod_with("d", resources("1", "1Gi"))).expect("created");
+    assert_eq!(used(&mut server), after);
+}
+
+/// Upstream: TestAdmissionIgnoresSubresources, TestAdmitWhenUnrelatedResourceExceedsQuota and
+/// TestAdmitBelowTerminatingQuotaLimit; the words where nothing was counted yet.
+#[test]
+fn quotas_are_about_what_they_say() {
+    let mut server = Server::new();
+    let hard = json!({"hard": {"pods": "0"}, "scopes": ["Terminating"]});
+    with_quota(&mut server, hard, json!({"pods": "0"}));
+    server.create(pod("a")).expect("created");
+    server.create(config_map("a")).expect("created");
+    let mut ends = pod("b");
+    ends["spec"]["activeDeadlineSeconds"] = json!(10);
+    let want = "pods \"b\" is forbidden: exceeded quota: quota, requested: pods=1, used: pods=0, \
+                limited: pods=0";
+    assert_eq!(refusal(server.create(ends)), (403, want.to_string()));
+    let mut server = Server::new();
+    with_quota(&mut server, json!({"hard": {"configmaps": "1", "count/services": "0"}}), json!({}));
+    let want = "configmaps \"a\" is forbidden: status unknown for quota: quota, resources: \
+                configmaps";
+    assert_eq!(refusal(server.create(config_map("a"))), (403, want.to_string()));
+}

@@ -11,6 +11,7 @@ pub mod host_ports;
 pub mod node_affinity;
 pub mod pod_status;
 pub mod pod_template;
+pub mod quota;
 pub mod resources;
 pub mod rollout;
 pub mod taints;

@@ -29,6 +29,7 @@ pub mod pod_garbage_collector;
 mod property_tests;
 mod refusal;
 pub mod replica_set;
+pub mod resource_quota;
 pub mod root_ca_publisher;
 pub mod service_account;
 mod service_pods;

@@ -19,6 +19,7 @@ use crate::node_ipam::NodeIpamController;
 use crate::node_lifecycle::NodeLifecycleController;
 use crate::pod_garbage_collector::PodGarbageCollector;
 use crate::replica_set::ReplicaSetController;
+use crate::resource_quota::ResourceQuotaController;
 use crate::root_ca_publisher::RootCaPublisher;
 use crate::service_account::ServiceAccountController;
 use crate::stateful_set::StatefulSetController;
@@ -85,6 +86,7 @@ controllers! {
     TtlAfterFinishedController: watching,
     CronJobController: watching,
     DisruptionController: watching,
+    ResourceQuotaController: watching,
     EndpointsController: whole,
     EndpointSliceController: whole,
     EndpointSliceMirroringController: whole,

@@ -3,17 +3,21 @@
 //! One file per plugin and one line in [`chain`], whose order is upstream's.
 //! Upstream: pkg/kubeapiserver/options/plugins.go, AllOrderedPlugins.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 
 use api::{Key, Kind, KindId, Object, Status};
+use jiff::Timestamp;
 use sim::{Duration, Stream, Time};
 
 use crate::{ApiServer, Identity, Snapshot, Subresource, Verb, names};
 
 mod default_toleration_seconds;
+mod limit_ranger;
 mod namespace_lifecycle;
 mod node_restriction;
 mod priority;
+mod resource_quota;
 mod service_account;
 mod taint_nodes_by_condition;
 
@@ -33,6 +37,8 @@ pub struct Attributes<'a> {
     pub verb: Verb,
     /// The object as it is stored, for updates and deletions.
     pub old: Option<&'a Object>,
+    /// Whether everything happens but the write.
+    pub dry_run: bool,
 }
 
 impl Attributes<'_> {
@@ -63,6 +69,8 @@ pub struct View<'a> {
     pub(crate) server: &'a ApiServer,
     pub(crate) now: Time,
     pub(crate) names: Stream,
+    /// Quotas as they become when the request is let in.
+    pub(crate) charges: RefCell<Vec<Object>>,
 }
 
 impl View<'_> {
@@ -70,6 +78,17 @@ impl View<'_> {
     #[must_use]
     pub fn get(&self, kind: KindId, key: &Key) -> Option<Object> {
         self.server.etcd.get(&(kind, key.clone())).map(|kv| kv.value.clone())
+    }
+
+    /// Now, on the calendar.
+    #[must_use]
+    pub fn timestamp(&self) -> Timestamp {
+        self.server.clock.timestamp(self.now)
+    }
+
+    /// Has a quota stored with what the request uses, when nobody refuses it.
+    pub fn charge(&self, quota: Object) {
+        self.charges.borrow_mut().push(quota);
     }
 
     /// All objects of a kind.
@@ -123,10 +142,12 @@ pub trait AdmissionPlugin: Send + Sync {
 pub(crate) fn chain() -> Arc<[Arc<dyn AdmissionPlugin>]> {
     Arc::new([
         Arc::new(namespace_lifecycle::NamespaceLifecycle),
+        Arc::new(limit_ranger::LimitRanger),
         Arc::new(service_account::ServiceAccountPlugin),
         Arc::new(node_restriction::NodeRestriction),
         Arc::new(taint_nodes_by_condition::TaintNodesByCondition),
         Arc::new(priority::Priority),
         Arc::new(default_toleration_seconds::DefaultTolerationSeconds),
+        Arc::new(resource_quota::ResourceQuotaPlugin),
     ])
 }
