@@ -236,9 +236,9 @@ pub struct Kind {
     pub columns: fn() -> &'static [Column],
 }
 
-/// What [`Strategy`] does with objects of a kind, with the type erased. Objects bring it along, and
-/// the table of kinds does not have it: so a program in which nobody makes an object of a kind holds
-/// no code of that kind.
+/// What [`Strategy`] does with objects of a kind, with the type erased. Objects bring it along,
+/// and the table of kinds does not have it: so a program in which nobody makes an object of a kind
+/// holds no code of that kind.
 #[derive(Debug)]
 pub struct Behaviour {
     /// See [`Strategy::default_grace_period_seconds`].

@@ -1,172 +1,10 @@
-//! Pods on a node, with the real images: a kubelet, an API server, a clock.
+//! Pods on a node, with the real images.
 
-use std::sync::Arc;
+mod support;
 
-use api::openapi::api::coordination::v1::Lease;
-use api::openapi::api::core::v1::{ConfigMap, ContainerStatus, Event, Node, Pod, PodStatus};
-use apiserver::{DeleteOptions, ListOptions};
-use client::Component;
-use client::testing::TestCluster;
-use images::Catalogue;
-use kubelet::{Kubelet, NodeSpec};
-use sim::{Digest, Duration};
-
-struct World {
-    cluster: TestCluster,
-    kubelet: Kubelet,
-}
-
-impl World {
-    fn new() -> Self {
-        let mut cluster = TestCluster::new();
-        for namespace in ["default", "kube-system", "kube-node-lease"] {
-            cluster.create_namespace(namespace);
-            let name = r#"{"metadata":{"name":"kube-root-ca.crt"},"data":{"ca.crt":"-"}}"#;
-            let map: ConfigMap = serde_json::from_str(name).expect("a map");
-            cluster.api(namespace).create(map).expect("created");
-        }
-        let kubelet = Kubelet::new(NodeSpec::new("node-1", 1), Arc::new(Catalogue));
-        World { cluster, kubelet }
-    }
-
-    /// A world whose node is ready.
-    fn ready() -> Self {
-        let mut world = World::new();
-        world.run(2000);
-        world
-    }
-
-    /// Wakes the kubelet whenever it wants to be woken, and every 20 ms for what is watched.
-    fn run(&mut self, milliseconds: u64) {
-        let end = self.cluster.now + Duration::from_millis(milliseconds);
-        while self.cluster.now < end {
-            let tick = self.cluster.now + Duration::from_millis(20);
-            let due = self.kubelet.next_wake().filter(|time| *time > self.cluster.now);
-            self.cluster.now = due.map_or(tick, |time| time.min(tick)).min(end);
-            self.kubelet.wake(&mut self.cluster.context(1));
-        }
-    }
-
-    fn seconds(&mut self, seconds: u64) {
-        self.run(seconds * 1000);
-    }
-
-    fn create(&mut self, manifest: &str) {
-        let mut pod: Pod = serde_json::from_str(manifest).expect("a manifest");
-        pod.spec.get_or_insert_default().node_name.get_or_insert("node-1".to_string());
-        self.cluster.api::<Pod>("default").create(pod).expect("created");
-    }
-
-    /// A pod with one container that runs a shell script.
-    fn create_script(&mut self, name: &str, policy: &str, script: &str) {
-        let script = serde_json::to_string(script).expect("a string");
-        self.create(&format!(
-            r#"{{"metadata":{{"name":"{name}"}},"spec":{{"restartPolicy":"{policy}","containers":
-            [{{"name":"main","image":"busybox:1.36","imagePullPolicy":"IfNotPresent",
-            "command":["sh","-c",{script}]}}]}}}}"#
-        ));
-    }
-
-    fn pod(&mut self, name: &str) -> Arc<Pod> {
-        self.cluster.api::<Pod>("default").get(name).expect("the pod")
-    }
-
-    fn status(&mut self, name: &str) -> PodStatus {
-        self.pod(name).status.clone().unwrap_or_default()
-    }
-
-    fn phase(&mut self, name: &str) -> String {
-        self.status(name).phase.unwrap_or_default()
-    }
-
-    fn container(&mut self, pod: &str, name: &str) -> ContainerStatus {
-        let status = self.status(pod);
-        let all = status.init_container_statuses.into_iter().chain(status.container_statuses);
-        all.flatten().find(|status| status.name == name).expect("the container")
-    }
-
-    fn waiting(&mut self, pod: &str) -> (String, String) {
-        let state = self.container(pod, "main").state.unwrap_or_default();
-        let waiting = state.waiting.expect("waiting");
-        (waiting.reason.unwrap_or_default(), waiting.message.unwrap_or_default())
-    }
-
-    fn exit_code(&mut self, pod: &str) -> Option<i32> {
-        let state = self.container(pod, "main").state.unwrap_or_default();
-        state.terminated.map(|terminated| terminated.exit_code)
-    }
-
-    fn log(&self, pod: &str) -> String {
-        let log = self.kubelet.logs("default", pod, "main", false).expect("a log");
-        log.text()
-    }
-
-    /// `reason: message` of the events about an object, in their order.
-    fn events(&mut self, name: &str) -> Vec<String> {
-        let events = self.cluster.api::<Event>("default").list(ListOptions::default());
-        let mut events: Vec<Arc<Event>> = events.expect("events");
-        events.retain(|event| event.involved_object.name.as_deref() == Some(name));
-        events.sort_by_key(|event| {
-            event.metadata.resource_version.as_deref().and_then(|v| v.parse::<u64>().ok())
-        });
-        let words = |text: &Option<String>| text.clone().unwrap_or_default();
-        events.iter().map(|e| format!("{}: {}", words(&e.reason), words(&e.message))).collect()
-    }
-
-    fn condition(&mut self, pod: &str, kind: &str) -> (String, String) {
-        let conditions = self.status(pod).conditions.unwrap_or_default();
-        let condition = conditions.into_iter().find(|condition| condition.type_ == kind);
-        let condition = condition.expect("the condition");
-        (condition.status, condition.reason.unwrap_or_default())
-    }
-}
-
-const NGINX: &str = r#"{"metadata":{"name":"web"},"spec":{"containers":
-    [{"name":"main","image":"nginx:1.14.2","ports":[{"containerPort":80}]}]}}"#;
-
-#[test]
-fn a_node_registers_and_becomes_ready() {
-    let mut world = World::ready();
-    let node = world.cluster.api::<Node>("").get("node-1").expect("the node");
-    let status = node.status.clone().expect("a status");
-    let conditions = status.conditions.expect("conditions");
-    let words: Vec<String> = conditions
-        .iter()
-        .map(|c| format!("{} {} {}", c.type_, c.status, c.reason.clone().unwrap_or_default()))
-        .collect();
-    assert_eq!(
-        words,
-        [
-            "MemoryPressure False KubeletHasSufficientMemory",
-            "DiskPressure False KubeletHasNoDiskPressure",
-            "PIDPressure False KubeletHasSufficientPID",
-            "Ready True KubeletReady",
-        ]
-    );
-    assert!(status.node_info.expect("info").kubelet_version.starts_with("v1.37."));
-    let lease = world.cluster.api::<Lease>("kube-node-lease").get("node-1").expect("the lease");
-    let owners = lease.metadata.owner_references.clone().expect("an owner");
-    assert_eq!(Some(&owners[0].uid), node.metadata.uid.as_ref());
-    let reasons: Vec<String> = world.events("node-1");
-    assert!(reasons.contains(&"Starting: Starting kubelet.".to_string()));
-    assert!(reasons.contains(&"NodeReady: Node node-1 status is now: NodeReady".to_string()));
-}
-
-#[test]
-fn a_lease_is_renewed_every_ten_seconds() {
-    let mut world = World::ready();
-    let renewed = |world: &mut World| {
-        let lease = world.cluster.api::<Lease>("kube-node-lease").get("node-1").expect("lease");
-        lease.spec.clone().and_then(|spec| spec.renew_time).expect("a time").0
-    };
-    let before = renewed(&mut world);
-    world.seconds(30);
-    assert_eq!((renewed(&mut world) - before).as_secs(), 30);
-    world.kubelet.set_running(false);
-    let stopped = renewed(&mut world);
-    world.seconds(30);
-    assert_eq!(renewed(&mut world), stopped);
-}
+use api::openapi::api::core::v1::{ConfigMap, ContainerStatus, Pod};
+use apiserver::DeleteOptions;
+use support::{NGINX, World};
 
 #[test]
 fn a_web_server_becomes_ready() {
@@ -492,102 +330,6 @@ fn a_missing_config_map_is_waited_for() {
 }
 
 #[test]
-fn containers_outlive_the_kubelet_and_it_finds_them_again() {
-    let mut world = World::ready();
-    world.create(NGINX);
-    world.create_script("short", "Never", "sleep 20; exit 4");
-    world.seconds(10);
-    let before = world.container("web", "main").container_id;
-    world.kubelet.set_running(false);
-    world.seconds(30);
-    assert_eq!(world.phase("short"), "Running");
-    world.kubelet.set_running(true);
-    world.seconds(5);
-    assert_eq!(world.exit_code("short"), Some(4));
-    assert_eq!(world.phase("short"), "Failed");
-    assert_eq!(world.container("web", "main").container_id, before);
-    assert_eq!(world.container("web", "main").restart_count, 0);
-}
-
-/// Upstream: pkg/kubelet/prober/worker.go, doProbe, without ChangeContainerStatusOnKubeletRestart.
-#[test]
-fn a_ready_container_stays_ready_when_the_kubelet_begins_again() {
-    let mut world = World::ready();
-    world.create(
-        r#"{"metadata":{"name":"web"},"spec":{"containers":[{"name":"main","image":"nginx:1.14.2",
-        "readinessProbe":{"periodSeconds":40,"httpGet":{"port":80}},
-        "startupProbe":{"periodSeconds":5,"httpGet":{"port":80}}}]}}"#,
-    );
-    world.seconds(20);
-    assert_eq!(world.condition("web", "Ready").0, "True");
-    world.kubelet.set_running(false);
-    world.seconds(5);
-    world.kubelet.set_running(true);
-    for _ in 0..60 {
-        world.seconds(1);
-        assert_eq!(world.condition("web", "Ready").0, "True");
-    }
-}
-
-#[test]
-fn a_pod_that_was_on_its_way_goes_on_when_the_kubelet_begins_again() {
-    let mut world = World::ready();
-    world.create(&NGINX.replace("nginx:1.14.2", "mysql:8.4"));
-    world.seconds(2);
-    world.kubelet.set_running(false);
-    world.seconds(60);
-    assert_eq!(world.phase("web"), "Pending", "its image was being pulled");
-    world.kubelet.set_running(true);
-    world.seconds(15);
-    assert_eq!(world.phase("web"), "Running");
-}
-
-#[test]
-fn static_pods_show_as_mirror_pods_and_come_back() {
-    let mut world = World::new();
-    let mut spec = NodeSpec::new("control-plane", 0);
-    let pod: Pod = serde_json::from_str(
-        r#"{"metadata":{"name":"etcd"},"spec":{"hostNetwork":true,"containers":[{"name":"etcd",
-        "image":"registry.k8s.io/etcd:3.6.5-0","command":["etcd"]}]}}"#,
-    )
-    .expect("a pod");
-    spec.static_pods.push(Arc::new(pod));
-    world.kubelet = Kubelet::new(spec, Arc::new(Catalogue));
-    world.seconds(10);
-    let mirror = |world: &mut World| {
-        world.cluster.api::<Pod>("kube-system").get("etcd-control-plane").expect("the mirror")
-    };
-    let first = mirror(&mut world);
-    let status = first.status.clone().expect("a status");
-    assert_eq!(status.phase.as_deref(), Some("Running"));
-    assert_eq!(status.pod_ip, status.host_ip);
-    let options = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
-    world.cluster.api::<Pod>("kube-system").delete("etcd-control-plane", options).expect("gone");
-    world.seconds(5);
-    let second = mirror(&mut world);
-    assert_ne!(first.metadata.uid, second.metadata.uid);
-    let ids = |pod: &Pod| {
-        let statuses = pod.status.as_ref().and_then(|status| status.container_statuses.clone());
-        statuses.unwrap_or_default().into_iter().map(|s| s.container_id).collect::<Vec<_>>()
-    };
-    assert_eq!(ids(&first), ids(&second));
-}
-
-#[test]
-fn the_same_seed_gives_the_same_state() {
-    let run = || {
-        let mut world = World::ready();
-        world.create(NGINX);
-        world.create_script("crash", "Always", "date; exit 1");
-        world.seconds(60);
-        let mut digest = Digest::new();
-        world.kubelet.digest(&mut digest);
-        digest.finish()
-    };
-    assert_eq!(run(), run());
-}
-
-#[test]
 fn a_readiness_probe_decides_whether_a_pod_is_ready() {
     let mut world = World::ready();
     world.create(
@@ -797,37 +539,6 @@ fn a_pod_past_its_deadline_fails() {
 }
 
 #[test]
-fn a_machine_that_fails_takes_its_containers_with_it() {
-    let mut world = World::ready();
-    world.create(NGINX);
-    world.create_script("once", "Never", "sleep 1d");
-    world.create(
-        r#"{"metadata":{"name":"app"},"spec":{
-        "initContainers":[{"name":"one","image":"busybox:1.36","command":["sh","-c","echo init"]}],
-        "containers":[{"name":"main","image":"nginx:1.14.2"}]}}"#,
-    );
-    world.seconds(15);
-    assert_eq!(world.condition("app", "Ready").0, "True");
-    world.kubelet.set_powered(false);
-    world.seconds(60);
-    assert_eq!(world.phase("web"), "Running", "nobody is there to say otherwise");
-    world.kubelet.set_powered(true);
-    world.seconds(15);
-    for pod in ["web", "app"] {
-        assert_eq!(world.condition(pod, "Ready").0, "True");
-        let container = world.container(pod, "main");
-        assert_eq!(container.restart_count, 1);
-        let last = container.last_state.and_then(|state| state.terminated).expect("an end");
-        assert_eq!((last.exit_code, last.reason.as_deref()), (255, Some("Unknown")));
-        let event = "SandboxChanged: Pod sandbox changed, it will be killed and re-created.";
-        assert!(world.events(pod).contains(&event.to_string()));
-    }
-    assert!(world.container("app", "one").ready);
-    assert_eq!(world.phase("once"), "Failed");
-    assert!(world.events("node-1").iter().any(|event| event.starts_with("Rebooted: ")));
-}
-
-#[test]
 fn a_container_that_must_not_run_as_root_says_so() {
     let mut world = World::ready();
     world.create(
@@ -841,19 +552,6 @@ fn a_container_that_must_not_run_as_root_says_so() {
          container: main)"
     );
     assert_eq!(world.waiting("root"), ("CreateContainerConfigError".to_string(), message));
-}
-
-#[test]
-fn a_deleted_node_registers_again_only_when_its_kubelet_starts() {
-    let mut world = World::ready();
-    world.cluster.api::<Node>("").delete("node-1", DeleteOptions::default()).expect("deleted");
-    world.seconds(30);
-    assert!(world.cluster.api::<Node>("").get("node-1").is_err());
-    world.kubelet.set_running(false);
-    world.seconds(1);
-    world.kubelet.set_running(true);
-    world.seconds(3);
-    assert!(world.cluster.api::<Node>("").get("node-1").is_ok());
 }
 
 #[test]
@@ -872,18 +570,4 @@ fn containers_of_a_pod_share_its_volumes() {
     assert_eq!(world.condition("logs", "Ready").0, "True");
     let log = world.kubelet.logs("default", "logs", "ship", false).expect("a log").text();
     assert!(log.matches("line\n").count() >= 5, "{log}");
-}
-
-#[test]
-fn a_cordoned_node_says_so() {
-    let mut world = World::ready();
-    for (unschedulable, reason) in [(true, "NodeNotSchedulable"), (false, "NodeSchedulable")] {
-        let cordoned = world.cluster.api::<Node>("").patch("node-1", move |node| {
-            node.spec.get_or_insert_default().unschedulable = unschedulable.then_some(true);
-        });
-        cordoned.expect("changed");
-        world.seconds(1);
-        let event = format!("{reason}: Node node-1 status is now: {reason}");
-        assert!(world.events("node-1").contains(&event), "{reason}");
-    }
 }
