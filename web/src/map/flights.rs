@@ -68,7 +68,7 @@ impl Lane {
 }
 
 /// Two places and the Service between them, if there is one.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct Route {
     /// Where it begins.
     pub from: Station,
@@ -201,12 +201,14 @@ impl Flights {
         self.pulses.extend(pulses.map(|probe| Pulse { probe, start_ms: now_ms }));
     }
 
-    fn heat(&mut self, mut route: Route, more: [u32; 2], now_ms: f64) {
-        if route.to < route.from {
-            std::mem::swap(&mut route.from, &mut route.to);
-        }
+    fn heat(&mut self, route: Route, more: [u32; 2], now_ms: f64) {
         let more = more.map(f64::from);
-        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.route == route) {
+        let same = |lane: &Route| {
+            let back = lane.from == route.to && lane.to == route.from;
+            lane.through == route.through
+                && (back || lane.from == route.from && lane.to == route.to)
+        };
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| same(&lane.route)) {
             let [all, failed] = lane.level(now_ms);
             (lane.level, lane.at_ms) = ([all + more[0], failed + more[1]], now_ms);
         } else if self.lanes.len() < MOST_LANES {

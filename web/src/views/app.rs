@@ -281,7 +281,7 @@ impl App {
     fn inspector(&self, send: &Callback<Intent>) -> Html {
         let epoch_ms = self.world.booted.as_ref().map_or(0, |booted| booted.epoch_ms);
         html! {
-            <Inspector selected={self.selected.clone()} detail={self.detail.clone()}
+            <Inspector form={self.form.clone()} selected={self.selected.clone()} detail={self.detail.clone()}
                 tables={self.lists.clone()} now_ms={self.second()} {epoch_ms}
                 language={self.language} send={send.clone()} />
         }

@@ -8,9 +8,9 @@ use web_sys::HtmlInputElement;
 use yew::prelude::*;
 
 use super::legend::legend;
-use super::menus::{fault, kubelet_fault, kubelet_words};
+use super::menus::fault;
 use super::parts::{Icon, icon_button, say, state_glyph};
-use super::requests::Requests;
+use super::requests::{Form, service_requests};
 use super::summary::summary;
 use super::{Intent, Sheet};
 use crate::format;
@@ -27,6 +27,8 @@ pub struct InspectorProps {
     pub detail: Option<Rc<Detail>>,
     /// The rows.
     pub tables: Tables,
+    /// Which requests were chosen.
+    pub form: Form,
     /// The virtual clock, to the second.
     pub now_ms: i64,
     /// When the cluster began.
@@ -105,7 +107,7 @@ pub fn Inspector(props: &InspectorProps) -> Html {
                 data-testid={format!("page-{}", shown.id())}>
                 { body }
             </div>
-            { verbs(object, &props.tables, gone, strings, &props.send) }
+            { verbs(object, (&props.tables, &props.form), gone, strings, &props.send) }
         </>
     }
 }
@@ -261,7 +263,7 @@ fn logs(logs: &[ContainerLog], epoch_ms: i64, strings: &'static Strings) -> Html
 /// What can be done with the object.
 fn verbs(
     object: &ObjectRef,
-    tables: &Tables,
+    (tables, form): (&Tables, &Form),
     gone: bool,
     strings: &'static Strings,
     send: &Callback<Intent>,
@@ -275,14 +277,9 @@ fn verbs(
                     {strings} send={send.clone()} />
             }
             if let Some((_, service)) = tables.service(object) {
-                <Requests key={service.uid.clone()} service={Rc::clone(service)}
-                    tables={tables.clone()} {strings} send={send.clone()} />
+                { service_requests(service, (tables, form), strings, send) }
             }
             if let Some(node) = node {
-                <button type="button" class="button" onclick={say(send, kubelet_fault(node))}
-                    disabled={node.failed} data-testid="stop-kubelet">
-                    { kubelet_words(node, strings) }
-                </button>
                 <button type="button" class="button" onclick={say(send, fault(node))}
                     data-testid="fail-node">
                     { Icon::Fault.html() }

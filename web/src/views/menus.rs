@@ -168,18 +168,14 @@ pub fn examples_menu(
     }
 }
 
-/// Ends a node's kubelet alone, or starts it again.
-pub fn kubelet_fault(node: &NodeRow) -> Intent {
-    let node_name = node.name.clone();
-    Intent::Send(match node.kubelet_stopped {
-        true => Command::StartKubelet { node: node_name },
-        false => Command::StopKubelet { node: node_name },
-    })
-}
-
-/// Words on the button for a node's kubelet.
-pub fn kubelet_words(node: &NodeRow, strings: &'static Strings) -> &'static str {
-    if node.kubelet_stopped { strings.start_kubelet } else { strings.stop_kubelet }
+/// Ends a node's kubelet alone, or starts it again; and the words for that.
+fn kubelet_fault(row: &NodeRow, strings: &'static Strings) -> (Intent, &'static str) {
+    let node = row.name.clone();
+    let (command, words) = match row.kubelet_stopped {
+        true => (Command::StartKubelet { node }, strings.start_kubelet),
+        false => (Command::StopKubelet { node }, strings.stop_kubelet),
+    };
+    (Intent::Send(command), words)
 }
 
 /// Switches a node off, or on again.
@@ -201,14 +197,15 @@ pub fn faults_menu(
     let content = Callback::from(move |()| {
         let sorted = ordered(nodes.values().collect(), |node| natural_key(&node.name));
         let item = |node: &Rc<NodeRow>| {
+            let (kubelet, kubelet_words) = kubelet_fault(node, strings);
             html! {
                 <div class="menu-row">
                     <span class="menu-row-name">{ &node.name }</span>
                     <span class="soft">{ &node.status }</span>
                     <button type="button" class="button small" disabled={node.failed}
-                        onclick={say(&send, kubelet_fault(node))}
+                        onclick={say(&send, kubelet)}
                         data-testid={format!("kubelet-{}", node.name)}>
-                        { kubelet_words(node, strings) }
+                        { kubelet_words }
                     </button>
                     <button type="button" class="button small" onclick={say(&send, fault(node))}
                         data-testid={format!("fault-{}", node.name)}>

@@ -25,8 +25,7 @@ pub fn packet_board(props: &DockProps) -> Html {
             let next = match (event.key().as_str(), index) {
                 ("ArrowDown", Some(index)) => index + 1,
                 ("ArrowUp", Some(index)) => index.saturating_sub(1),
-                ("ArrowDown" | "ArrowUp" | "Home", _) => 0,
-                ("End", _) => ids.len().saturating_sub(1),
+                ("ArrowDown" | "ArrowUp", None) => 0,
                 _ => return,
             };
             event.prevent_default();
@@ -43,7 +42,6 @@ pub fn packet_board(props: &DockProps) -> Html {
                         onclick={say(&props.send, Intent::StepPacket)}>
                         { Icon::Step.html() }{ strings.next_packet }
                     </button>
-                    <span class="soft">{ strings.packets_text }</span>
                 </div>
                 <ul role="listbox" tabindex="0" aria-label={strings.packets} {onkeydown}
                     aria-activedescendant={props.packet.map(|id| format!("packet-{id}"))}
@@ -59,8 +57,7 @@ pub fn packet_board(props: &DockProps) -> Html {
 /// A sign for what a packet carries, as the map draws it, and its words.
 fn sign(sort: PacketSort, strings: &'static Strings) -> (&'static str, &'static str, &'static str) {
     match sort {
-        PacketSort::Lost => ("✕", "state-failed", strings.packet_lost),
-        PacketSort::Rejected => ("✕", "state-failed", strings.packet_rejected),
+        PacketSort::Lost | PacketSort::Rejected => ("✕", "state-failed", strings.packet_lost),
         PacketSort::Refused => ("■", "state-failed", strings.packet_refused),
         PacketSort::Error => ("▲", "state-failed", strings.packet_error),
         PacketSort::Name => ("●", "state-unknown", strings.packet_name),
@@ -87,14 +84,9 @@ fn row(packet: &PacketRow, props: &DockProps, strings: &'static Strings) -> Html
 fn hops(props: &DockProps, strings: &'static Strings) -> Html {
     let known = props.packet.is_some() && props.packets.hops.0 == props.packet;
     let hops: &[HopRow] = if known { &props.packets.hops.1 } else { &[] };
-    let hint = match (props.packet, hops) {
-        (None, _) => Some(strings.choose_packet),
-        (Some(_), []) => Some(strings.no_hops),
-        _ => None,
-    };
     html! {
         <div class="hops" role="region" tabindex="0" aria-label={strings.hops}>
-            if let Some(hint) = hint { <p class="nothing soft">{ hint }</p> }
+            if hops.is_empty() { <p class="nothing soft">{ strings.no_hops }</p> }
             <ol data-testid="hops">{ for hops.iter().map(hop) }</ol>
         </div>
     }
@@ -111,7 +103,7 @@ fn hop(hop: &HopRow) -> Html {
     };
     html! {
         <li class="hop" data-testid="hop" data-verdict={word.clone()}>
-            <span class={classes!("tag", class)}>{ word }</span>
+            <span class={format!("tag {class}")}>{ word }</span>
             <span class="hop-place">
                 <strong>{ &hop.machine }</strong>{ " " }{ &hop.place }
                 <span class="soft numbers">{ after }</span>

@@ -16,8 +16,6 @@ use crate::strings::Strings;
 
 /// Requests in a second: the stops of the slider.
 const RATES: [u32; 10] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000];
-/// Those that the button for one Service offers.
-const FEW_RATES: [u32; 4] = [1, 5, 20, 100];
 
 /// What the person has chosen; what is none follows from the rest.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -46,6 +44,10 @@ pub enum Choice {
 }
 
 impl Form {
+    fn rate(&self) -> usize {
+        self.rate.unwrap_or(3)
+    }
+
     /// Takes a choice.
     pub fn choose(&mut self, choice: Choice) {
         match choice {
@@ -95,33 +97,41 @@ pub fn traffic_board(props: &DockProps) -> Html {
     }
 }
 
+/// A callback of a select with these choices.
+fn chosen(choose: &Callback<Choice>, choices: Vec<Choice>) -> Callback<Event> {
+    when(choose, move |event: Event| {
+        let select: HtmlSelectElement = event.target()?.dyn_into().ok()?;
+        choices.get(usize::try_from(select.selected_index()).ok()?).cloned()
+    })
+}
+
 /// A select with a label.
 fn select(
     (label, testid): (&'static str, &'static str),
     options: Vec<(String, Choice)>,
-    is_chosen: impl Fn(&Choice) -> bool,
+    chosen: &Choice,
     choose: &Callback<Choice>,
 ) -> Html {
-    let choices: Vec<Choice> = options.iter().map(|(_, choice)| choice.clone()).collect();
-    let onchange = when(choose, move |event: Event| {
-        let select: HtmlSelectElement = event.target()?.dyn_into().ok()?;
-        choices.get(usize::try_from(select.selected_index()).ok()?).cloned()
-    });
+    let choices = options.iter().map(|(_, choice)| choice.clone()).collect();
+    let onchange = self::chosen(choose, choices);
     html! {
         <label class="field">
             <span class="soft">{ label }</span>
             <select {onchange} data-testid={testid}>
                 { for options.into_iter().map(|(words, choice)| html! {
-                    <option selected={is_chosen(&choice)}>{ words }</option>
+                    <option selected={choice == *chosen}>{ words }</option>
                 }) }
             </select>
         </label>
     }
 }
 
-fn typed(event: &InputEvent) -> Option<String> {
-    let input: HtmlInputElement = event.target()?.dyn_into().ok()?;
-    Some(input.value())
+/// A callback that makes a choice of what is typed.
+fn typed(choose: &Callback<Choice>, choice: fn(String) -> Option<Choice>) -> Callback<InputEvent> {
+    when(choose, move |event: InputEvent| {
+        let input: HtmlInputElement = event.target()?.dyn_into().ok()?;
+        choice(input.value())
+    })
 }
 
 fn request_form(
@@ -140,7 +150,7 @@ fn request_form(
     let addresses = target.addresses();
     let usual = target.usual_address(sender.is_none());
     let address = form.address.filter(|it| addresses.contains(it)).unwrap_or(usual);
-    let rate = form.rate.unwrap_or(3);
+    let rate = form.rate();
     let command = target.command((address, &form.path), sender.as_deref(), RATES[rate], tables);
     let onsubmit = when(&props.send, move |event: SubmitEvent| {
         event.prevent_default();
@@ -157,16 +167,16 @@ fn request_form(
     html! {
         <form class="request-form" {onsubmit}>
             { select((strings.target, "traffic-target"), ids.collect(),
-                |choice| matches!(choice, Choice::Target(other) if *other == id), choose) }
+                &Choice::Target(id), choose) }
             { select((strings.from, "traffic-from"), from,
-                |choice| matches!(choice, Choice::Sender(other) if *other == uid), choose) }
+                &Choice::Sender(uid.to_owned()), choose) }
             { select((strings.address, "traffic-address"), addresses.iter().map(host).collect(),
-                |choice| matches!(choice, Choice::Address(other) if *other == address), choose) }
+                &Choice::Address(address), choose) }
             <label class="field narrow">
                 <span class="soft">{ strings.path }</span>
                 <input type="text" placeholder="/" value={form.path.clone()} autocomplete="off"
                     spellcheck="false" data-testid="traffic-path"
-                    oninput={when(choose, |event| Some(Choice::Path(typed(&event)?)))} />
+                    oninput={typed(choose, |path| Some(Choice::Path(path)))} />
             </label>
             { rate_slider(rate, choose, strings) }
             <button type="submit" class="button primary" data-testid="start-traffic">
@@ -184,7 +194,7 @@ fn rate_slider(rate: usize, choose: &Callback<Choice>, strings: &'static Strings
             </span>
             <input type="range" min="0" max={(RATES.len() - 1).to_string()} step="1"
                 value={rate.to_string()} aria-valuetext={RATES[rate].to_string()}
-                oninput={when(choose, |event| Some(Choice::Rate(typed(&event)?.parse().ok()?)))}
+                oninput={typed(choose, |index| Some(Choice::Rate(index.parse().ok()?)))}
                 data-testid="traffic-rate" />
         </label>
     }
@@ -196,7 +206,7 @@ fn generator(row: &GeneratorRow, strings: &'static Strings, send: &Callback<Inte
     let others = row.reset + row.unresolved;
     let count = |class: &'static str, number: u64, words: &'static str| {
         let class = if number == 0 { "soft" } else { class };
-        html! { <span class={classes!("tally", class)}>{ words }<b>{ number }</b></span> }
+        html! { <span class={format!("tally {class}")}>{ words }<b>{ number }</b></span> }
     };
     let from = match &row.from {
         Some(pod) => {
@@ -240,28 +250,16 @@ fn generator(row: &GeneratorRow, strings: &'static Strings, send: &Callback<Inte
     }
 }
 
-/// Properties of [`Requests`].
-#[derive(Properties, PartialEq)]
-pub struct RequestsProps {
-    /// The Service.
-    pub service: Rc<ServiceRow>,
-    /// The rows.
-    pub tables: Tables,
-    /// Words.
-    pub strings: &'static Strings,
-    /// Where intents go.
-    pub send: Callback<Intent>,
-}
-
 /// Begins to send requests to a Service, or stops it.
-#[component]
-pub fn Requests(props: &RequestsProps) -> Html {
-    let strings = props.strings;
-    let rate = use_state_eq(|| FEW_RATES[1]);
-    let names: Vec<String> =
-        generators_of(&props.service, &props.tables).map(|row| row.name.clone()).collect();
+pub fn service_requests(
+    service: &Rc<ServiceRow>,
+    (tables, form): (&Tables, &Form),
+    strings: &'static Strings,
+    send: &Callback<Intent>,
+) -> Html {
+    let names: Vec<String> = generators_of(service, tables).map(|row| row.name.clone()).collect();
     if !names.is_empty() {
-        let send = props.send.clone();
+        let send = send.clone();
         let stop = Callback::from(move |_: MouseEvent| {
             for name in names.iter().cloned() {
                 send.emit(Intent::Send(Command::StopTraffic { name }));
@@ -273,32 +271,25 @@ pub fn Requests(props: &RequestsProps) -> Html {
             </button>
         };
     }
-    let Some(target) = ports_of(&props.service).next() else { return Html::default() };
-    let sender = target.usual_sender(&senders(&props.tables));
+    let Some(target) = ports_of(service).next() else { return Html::default() };
+    let sender = target.usual_sender(&senders(tables));
     let address = target.usual_address(sender.is_none());
-    let start = target.command((address, "/"), sender.as_deref(), *rate, &props.tables);
-    let onclick = {
-        let send = props.send.clone();
-        Callback::from(move |_: MouseEvent| {
-            if let Some(start) = start.clone() {
-                send.emit(Intent::Send(start));
-                send.emit(Intent::Board(Board::Traffic));
-            }
-        })
-    };
-    let onchange = {
-        let rate = rate.clone();
-        when(&Callback::from(move |chosen| rate.set(chosen)), |event: Event| {
-            let select: HtmlSelectElement = event.target()?.dyn_into().ok()?;
-            FEW_RATES.get(usize::try_from(select.selected_index()).ok()?).copied()
-        })
-    };
+    let rate = form.rate();
+    let start = target.command((address, "/"), sender.as_deref(), RATES[rate], tables);
+    let choose = send.reform(Intent::Choose);
+    let send = send.clone();
+    let onclick = Callback::from(move |_: MouseEvent| {
+        if let Some(start) = start.clone() {
+            send.emit(Intent::Send(start));
+            send.emit(Intent::Board(Board::Traffic));
+        }
+    });
     html! {
         <div class="scale">
-            <select aria-label={strings.rate} title={strings.rate} {onchange}
-                data-testid="request-rate">
-                { for FEW_RATES.map(|each| html! {
-                    <option selected={each == *rate}>{ format!("{each}/s") }</option>
+            <select aria-label={strings.rate} title={strings.rate} data-testid="request-rate"
+                onchange={chosen(&choose, (0..RATES.len()).map(Choice::Rate).collect())}>
+                { for RATES.iter().enumerate().map(|(index, each)| html! {
+                    <option selected={index == rate}>{ format!("{each}/s") }</option>
                 }) }
             </select>
             <button type="button" class="button" {onclick} data-testid="send-requests">
