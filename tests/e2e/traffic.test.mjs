@@ -156,11 +156,9 @@ test("paused, a packet is seen hop by hop with the rules that decided", withPage
   // kube-proxy's rules choose one of the pods and rewrite the address.
   await eventually(async () => /DNAT|conntrack/.test(await page.getByTestId("hops").innerText()), true);
   await screenshot(page, "packet-hops");
-  const chosen = () => page.getByTestId("packets").getAttribute("aria-activedescendant");
-  const first = await chosen();
-  await page.getByTestId("packets").focus();
-  await page.keyboard.press("ArrowDown");
-  await eventually(async () => (await chosen()) !== first, true);
+  await packets.last().focus();
+  await page.keyboard.press("Enter");
+  await eventually(() => packets.last().getAttribute("aria-pressed"), "true");
 }));
 
 test("a node's kubelet stops alone, and an add-on without replicas", withPage({}, async (page) => {

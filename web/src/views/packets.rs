@@ -1,7 +1,5 @@
 //! The latest packets, and the hops of one of them with the rule that decided each.
 
-use std::rc::Rc;
-
 use protocol::{HopRow, PacketRow, PacketSort};
 use yew::prelude::*;
 
@@ -16,24 +14,6 @@ use crate::strings::Strings;
 pub fn packet_board(props: &DockProps) -> Html {
     let strings = props.language.strings();
     let rows = &props.packets.rows;
-    let onkeydown = {
-        let (rows, chosen, send) = (Rc::clone(rows), props.packet, props.send.clone());
-        Callback::from(move |event: KeyboardEvent| {
-            let newest_first = rows.iter().rev();
-            let ids: Vec<u64> = newest_first.map(|packet| packet.id).collect();
-            let index = chosen.and_then(|id| ids.iter().position(|other| *other == id));
-            let next = match (event.key().as_str(), index) {
-                ("ArrowDown", Some(index)) => index + 1,
-                ("ArrowUp", Some(index)) => index.saturating_sub(1),
-                ("ArrowDown" | "ArrowUp", None) => 0,
-                _ => return,
-            };
-            event.prevent_default();
-            if let Some(id) = ids.get(next) {
-                send.emit(Intent::Packet(*id));
-            }
-        })
-    };
     html! {
         <div class="packets">
             <div class="packet-list">
@@ -43,9 +23,7 @@ pub fn packet_board(props: &DockProps) -> Html {
                         { Icon::Step.html() }{ strings.next_packet }
                     </button>
                 </div>
-                <ul role="listbox" tabindex="0" aria-label={strings.packets} {onkeydown}
-                    aria-activedescendant={props.packet.map(|id| format!("packet-{id}"))}
-                    data-testid="packets">
+                <ul aria-label={strings.packets} data-testid="packets">
                     { for rows.iter().rev().map(|packet| row(packet, props, strings)) }
                 </ul>
             </div>
@@ -54,29 +32,30 @@ pub fn packet_board(props: &DockProps) -> Html {
     }
 }
 
-/// A sign for what a packet carries, as the map draws it, and its words.
-fn sign(sort: PacketSort, strings: &'static Strings) -> (&'static str, &'static str, &'static str) {
+/// A sign for what a packet carries, as the map draws it.
+fn sign(sort: PacketSort) -> (&'static str, &'static str) {
     match sort {
-        PacketSort::Lost | PacketSort::Rejected => ("✕", "state-failed", strings.packet_lost),
-        PacketSort::Refused => ("■", "state-failed", strings.packet_refused),
-        PacketSort::Error => ("▲", "state-failed", strings.packet_error),
-        PacketSort::Name => ("●", "state-unknown", strings.packet_name),
-        PacketSort::Data => ("●", "packet-data", strings.packet_data),
-        PacketSort::Control => ("•", "state-terminating", strings.packet_control),
+        PacketSort::Lost | PacketSort::Rejected => ("✕", "state-failed"),
+        PacketSort::Refused => ("■", "state-failed"),
+        PacketSort::Error => ("▲", "state-failed"),
+        PacketSort::Name => ("●", "state-unknown"),
+        PacketSort::Data => ("●", "packet-data"),
+        PacketSort::Control => ("•", "state-terminating"),
     }
 }
 
 fn row(packet: &PacketRow, props: &DockProps, strings: &'static Strings) -> Html {
-    let (glyph, class, words) = sign(packet.sort, strings);
+    let (glyph, class) = sign(packet.sort);
     let selected = props.packet == Some(packet.id);
     let time = format::clock_precise(packet.time_ms - props.epoch_ms);
     html! {
-        <li key={packet.id.to_string()} id={format!("packet-{}", packet.id)} role="option"
-            class="packet-row" aria-selected={selected.to_string()} data-testid="packet-row"
-            onclick={say(&props.send, Intent::Packet(packet.id))}>
-            <span class="soft numbers">{ time }</span>
-            <span {class} title={words}>{ glyph }</span>
-            <span class="ends">{ packet_words(packet, &props.tables, strings) }</span>
+        <li key={packet.id.to_string()}>
+            <button type="button" class="packet-row" aria-pressed={selected.to_string()}
+                onclick={say(&props.send, Intent::Packet(packet.id))} data-testid="packet-row">
+                <span class="soft numbers">{ time }</span>
+                <span {class} aria-hidden="true">{ glyph }</span>
+                <span class="ends">{ packet_words(packet, &props.tables, strings) }</span>
+            </button>
         </li>
     }
 }

@@ -86,7 +86,7 @@ pub fn traffic_board(props: &DockProps) -> Html {
                 { request_form(props, (&targets, target), form, &choose) }
             }
             if props.tables.generators.is_empty() {
-                <p class="nothing soft">{ strings.no_traffic }</p>
+                <p class="nothing soft">{ strings.nothing_here }</p>
             }
             <ul class="generators">
                 { for props.tables.generators.values().map(|row| {
@@ -225,7 +225,7 @@ fn generator(row: &GeneratorRow, strings: &'static Strings, send: &Callback<Inte
             data-refused={row.refused.to_string()} data-timed-out={row.timed_out.to_string()}
             data-unresolved={row.unresolved.to_string()} data-running={row.running.to_string()}>
             <span class="ends">{ from }{ " → " }<code>{ &row.url }</code></span>
-            <span class="numbers soft pace-of" title={strings.answered_per_second}>
+            <span class="numbers soft pace-of">
                 <b>{ speed }</b>{ format!(" / {} /s", row.rate_per_second) }
                 if row.latency_micros > 0 {
                     { format!(" · {}", format::latency(row.latency_micros)) }
