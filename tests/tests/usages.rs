@@ -25,9 +25,80 @@ spec:
   - port: 80
 ";
 
+/// A StatefulSet, Jobs by the minute, one that goes by itself, a budget and a quota.
+const BATCH: &str = "
+apiVersion: apps/v1
+kind: StatefulSet
+metadata:
+  name: member
+spec:
+  serviceName: member
+  replicas: 2
+  selector:
+    matchLabels:
+      app: member
+  template:
+    metadata:
+      labels:
+        app: member
+    spec:
+      containers:
+      - name: member
+        image: nginx:1.28
+---
+apiVersion: batch/v1
+kind: CronJob
+metadata:
+  name: minutely
+spec:
+  schedule: '* * * * *'
+  successfulJobsHistoryLimit: 1
+  jobTemplate:
+    spec:
+      template:
+        spec:
+          restartPolicy: Never
+          containers:
+          - name: main
+            image: busybox
+            command: [echo, done]
+---
+apiVersion: batch/v1
+kind: Job
+metadata:
+  name: brief
+spec:
+  ttlSecondsAfterFinished: 5
+  template:
+    spec:
+      restartPolicy: Never
+      containers:
+      - name: main
+        image: busybox
+        command: [echo, done]
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: member
+spec:
+  minAvailable: 1
+  selector:
+    matchLabels:
+      app: member
+---
+apiVersion: v1
+kind: ResourceQuota
+metadata:
+  name: some
+spec:
+  hard:
+    pods: 50
+";
+
 /// Everything that the components of this version do: a rollout behind a Service, a DaemonSet, a
-/// crash loop, a node that fails for longer than its pods tolerate, a namespace and a Deployment
-/// that are deleted.
+/// crash loop, a StatefulSet and Jobs, a node that fails for longer than its pods tolerate, a
+/// namespace and a Deployment that are deleted.
 fn used() -> String {
     let mut cluster = booted();
     apply(&mut cluster, NGINX);
@@ -35,6 +106,7 @@ fn used() -> String {
     apply(&mut cluster, AGENT);
     apply(&mut cluster, CRASHING);
     apply(&mut cluster, TOO_LARGE);
+    apply(&mut cluster, BATCH);
     let namespace = "apiVersion: v1\nkind: Namespace\nmetadata:\n  name: other\n";
     let inside =
         NGINX.replace("name: nginx\n  labels", "name: nginx\n  namespace: other\n  labels");
@@ -42,6 +114,7 @@ fn used() -> String {
     cluster.run(Duration::from_secs(60));
     apply(&mut cluster, &NGINX.replace("1.28", "1.29"));
     apply(&mut cluster, &AGENT.replace("1.28", "1.29"));
+    apply(&mut cluster, &BATCH.replace("1.28", "1.29"));
     cluster.execute(Command::FailNode { name: "node-3".into() });
     cluster.run(Duration::from_secs(600));
     cluster.execute(Command::RecoverNode { name: "node-3".into() });
@@ -49,6 +122,7 @@ fn used() -> String {
     cluster.execute(Command::Delete { text: NGINX.to_string() });
     cluster.execute(Command::Delete { text: SERVICE.to_string() });
     cluster.execute(Command::Delete { text: AGENT.to_string() });
+    cluster.execute(Command::Delete { text: BATCH.to_string() });
     cluster.run(Duration::from_secs(600));
     let mut resources: BTreeMap<(String, String), BTreeSet<&str>> = BTreeMap::new();
     for usage in cluster.server().usages() {
