@@ -6,7 +6,6 @@ use std::rc::Rc;
 use protocol::{Command, GeneratorRow, PodRow, PodState, ServiceRow};
 
 use super::{Rows, Tables, is_of_the_system, ordered, pod_ref};
-use crate::map::natural_key;
 
 /// A port of a Service.
 #[derive(Clone, PartialEq, Debug)]
@@ -61,8 +60,7 @@ impl RequestTarget {
             Address::Name => (format!("{name}.{namespace}"), self.port),
             Address::ClusterIp => (cluster_ip.clone(), self.port),
             Address::NodePort => {
-                let nodes = tables.nodes.values().filter(|node| !node.failed).collect();
-                let nodes = ordered(nodes, |node| natural_key(&node.name));
+                let nodes = tables.nodes.values().filter(|node| !node.failed);
                 (nodes.last()?.internal_ip.clone(), self.node_port?)
             }
         };

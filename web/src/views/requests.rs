@@ -225,7 +225,7 @@ fn generator(row: &GeneratorRow, strings: &'static Strings, send: &Callback<Inte
             data-refused={row.refused.to_string()} data-timed-out={row.timed_out.to_string()}
             data-unresolved={row.unresolved.to_string()} data-running={row.running.to_string()}>
             <span class="ends">{ from }{ " → " }<code>{ &row.url }</code></span>
-            <span class="numbers soft pace-of">
+            <span class="numbers soft">
                 <b>{ speed }</b>{ format!(" / {} /s", row.rate_per_second) }
                 if row.latency_micros > 0 {
                     { format!(" · {}", format::latency(row.latency_micros)) }
@@ -238,10 +238,7 @@ fn generator(row: &GeneratorRow, strings: &'static Strings, send: &Callback<Inte
                 { count("state-failed", row.server_errors, "5xx ") }
                 { count("state-failed", row.refused, strings.refused_requests) }
                 { count("state-failed", row.timed_out, strings.timed_out) }
-                if others > 0 {
-                    { count("state-failed", row.unresolved, strings.unresolved) }
-                    { count("state-failed", row.reset, strings.cut_off) }
-                }
+                if others > 0 { { count("state-failed", others, strings.cut_off) } }
             </span>
             if !row.running { <span class="tag bad">{ strings.sender_ended }</span> }
             <button type="button" class="button small" aria-label={words} onclick={say(send, stop)}
