@@ -67,16 +67,6 @@ pub fn memory(bytes: i64) -> String {
     format!("{}{}", tenths(rounded), UNITS[unit])
 }
 
-/// How long an answer took: `850 µs`, `12.5 ms`, `2.1 s`.
-pub fn latency(micros: u64) -> String {
-    let micros = i64::try_from(micros).unwrap_or(i64::MAX);
-    match micros {
-        0..1000 => format!("{micros} µs"),
-        1000..1_000_000 => format!("{} ms", tenths(micros / 100)),
-        _ => format!("{} s", tenths(micros / 100_000)),
-    }
-}
-
 /// A speed such as `×0.5` or `×100`.
 pub fn speed(factor: f64) -> String {
     match factor {

@@ -14,7 +14,6 @@ const LATELY: Duration = Duration::from_secs(2);
 struct Sample {
     time: Time,
     answered: u64,
-    latency_micros: u64,
 }
 
 /// Follows the generators.
@@ -42,7 +41,7 @@ impl Meter {
 
     fn row(&mut self, report: TrafficReport, now: Time) -> GeneratorRow {
         let answered = report.answers.iter().sum();
-        let latest = Sample { time: now, answered, latency_micros: report.latency_micros };
+        let latest = Sample { time: now, answered };
         let samples = self.samples.entry(report.name.clone()).or_default();
         // Another generator may have taken the name.
         if samples.back().is_some_and(|last| last.answered > answered) {
@@ -56,7 +55,6 @@ impl Meter {
         let span = now.since(first.time).as_nanos() / 1_000_000;
         let lately = answered - first.answered;
         let tenths = (lately * 10_000).checked_div(span).unwrap_or(0);
-        let latency = latest.latency_micros.saturating_sub(first.latency_micros);
         let failed = |why: &str| {
             report.failures.iter().find(|(word, _)| *word == why).map_or(0, |(_, count)| *count)
         };
@@ -72,7 +70,6 @@ impl Meter {
             },
             rate_per_second: report.rate_per_second,
             answered_tenths: u32::try_from(tenths).unwrap_or(u32::MAX),
-            latency_micros: latency.checked_div(lately).unwrap_or(0),
             running: report.running,
             sent: report.sent,
             succeeded: report.answers[0] + report.answers[1],

@@ -7,17 +7,14 @@ use trace::{Verdict, What};
 /// Every hop of a packet that is still in the trace, in order.
 #[must_use]
 pub fn hops(cluster: &Cluster, packet: u64) -> Vec<HopRow> {
-    let mut first = None;
     let hop = |record: &trace::Record| match &record.what {
         What::PacketHop { packet: id, machine, place, verdict, rule, summary } if *id == packet => {
-            let first = *first.get_or_insert(record.time_nanos);
             Some(HopRow {
                 machine: machine.to_string(),
                 place: place.clone(),
                 verdict: words(*verdict).to_string(),
                 rule: rule.clone().filter(|rule| !rule.is_empty()),
                 summary: summary.clone(),
-                after_micros: (record.time_nanos - first) / 1000,
             })
         }
         _ => None,

@@ -179,7 +179,6 @@ fn of_many_packets_a_sample_is_told_and_how_busy_each_lane_was() {
     page.cluster.run(Duration::from_secs(2));
     let row = page.row();
     assert!((9000..=11_000).contains(&row.answered_tenths), "{row:?}");
-    assert!(row.latency_micros > 100, "{row:?}");
     page.cluster.execute(Command::StopTraffic { name: "requests".into() });
     let gone = page.projection.generators(&page.cluster);
     assert_eq!(gone, [Delta::GeneratorRemoved("requests".into())]);

@@ -436,8 +436,6 @@ pub struct HopRow {
     pub rule: Option<String>,
     /// The headers as they are after it.
     pub summary: String,
-    /// Virtual microseconds since its first hop.
-    pub after_micros: u64,
 }
 
 /// A generator of traffic and what came of its requests.
@@ -453,8 +451,6 @@ pub struct GeneratorRow {
     pub rate_per_second: u32,
     /// How many were answered in a second lately, in tenths.
     pub answered_tenths: u32,
-    /// How long an answer took lately, on average, in microseconds.
-    pub latency_micros: u64,
     /// Whether it runs: it ends with the container that it runs in.
     pub running: bool,
     /// Requests begun.

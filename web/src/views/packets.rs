@@ -64,7 +64,7 @@ fn hops(props: &DockProps, strings: &'static Strings) -> Html {
     let known = props.packet.is_some() && props.packets.hops.0 == props.packet;
     let hops: &[HopRow] = if known { &props.packets.hops.1 } else { &[] };
     html! {
-        <div class="hops" role="region" tabindex="0" aria-label={strings.hops}>
+        <div class="hops" role="region" tabindex="0" aria-label={strings.packets}>
             if hops.is_empty() { <p class="nothing soft">{ strings.no_hops }</p> }
             <ol data-testid="hops">{ for hops.iter().map(hop) }</ol>
         </div>
@@ -73,19 +73,13 @@ fn hops(props: &DockProps, strings: &'static Strings) -> Html {
 
 fn hop(hop: &HopRow) -> Html {
     let word = hop.verdict.clone();
-    let after = format!(" +{}", format::latency(hop.after_micros));
-    let class = match word.as_str() {
-        "Delivered" => "yes",
-        "Dropped" | "Rejected" => "bad",
-        "Natted" => "unknown",
-        _ => "",
-    };
+    let bad = matches!(word.as_str(), "Dropped" | "Rejected");
+    let class = if bad { "tag bad" } else { "tag" };
     html! {
         <li class="hop" data-testid="hop" data-verdict={word.clone()}>
-            <span class={format!("tag {class}")}>{ word }</span>
+            <span {class}>{ word }</span>
             <span class="hop-place">
                 <strong>{ &hop.machine }</strong>{ " " }{ &hop.place }
-                <span class="soft numbers">{ after }</span>
             </span>
             if let Some(rule) = &hop.rule { <code class="rule">{ rule }</code> }
             <code class="soft">{ &hop.summary }</code>

@@ -223,13 +223,10 @@ fn generator(row: &GeneratorRow, strings: &'static Strings, send: &Callback<Inte
             data-name={row.name.clone()} data-sent={row.sent.to_string()}
             data-answered={answered.to_string()}
             data-refused={row.refused.to_string()} data-timed-out={row.timed_out.to_string()}
-            data-unresolved={row.unresolved.to_string()} data-running={row.running.to_string()}>
+            data-unresolved={row.unresolved.to_string()}>
             <span class="ends">{ from }{ " → " }<code>{ &row.url }</code></span>
             <span class="numbers soft">
                 <b>{ speed }</b>{ format!(" / {} /s", row.rate_per_second) }
-                if row.latency_micros > 0 {
-                    { format!(" · {}", format::latency(row.latency_micros)) }
-                }
             </span>
             <span class="tallies numbers">
                 { count("state-ready", row.succeeded, "2xx ") }
