@@ -10,8 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The layers, lowest first. A crate depends only on crates of lower layers, never on a peer.
-const LAYERS: [&[&str]; 15] = [
-    &["jiff"],
+const LAYERS: [&[&str]; 14] = [
     &["sim", "protocol", "trace"],
     &["api"],
     &["component-helpers"],

@@ -50,7 +50,7 @@ fn a_lease_is_renewed_every_ten_seconds() {
     };
     let before = renewed(&mut world);
     world.seconds(30);
-    assert_eq!((renewed(&mut world) - before).as_secs(), 30);
+    assert_eq!(renewed(&mut world).duration_since(before).as_secs(), 30);
     world.kubelet.set_running(false);
     let stopped = renewed(&mut world);
     world.seconds(30);

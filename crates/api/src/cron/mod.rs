@@ -170,7 +170,7 @@ impl Clock<'_> {
     /// Sets the clock to a time that it may show never or twice: the choice is Go's.
     /// Upstream: time.Date.
     fn set(&mut self, to: DateTime) {
-        let local = to.to_timestamp().map_or(self.unix, Timestamp::as_second);
+        let local = TimeZone::UTC.to_timestamp(to).map_or(self.unix, Timestamp::as_second);
         let offset = self.offset(local);
         self.unix = match offset {
             0 => local,

@@ -12,7 +12,6 @@ use serde_json::Value;
 mod read;
 mod scalar;
 mod span;
-mod style;
 #[cfg(test)]
 mod tests;
 mod write;

@@ -8,7 +8,6 @@ use std::cmp::Ordering;
 use serde_json::{Map, Number, Value};
 
 use super::scalar::is_ambiguous;
-use super::style::{block_header, plain_or_quoted};
 
 /// Lines are folded at the first space after this many columns.
 const BEST_WIDTH: usize = 80;
@@ -133,9 +132,14 @@ fn number_text(number: &Number) -> String {
     format!("{mantissa}e{sign}{:02}", exponent.abs())
 }
 
+/// Whether a text has characters that upstream escapes, though they print well.
+fn has_wide_characters(text: &str) -> bool {
+    text.chars().any(|character| character > '\u{ffff}')
+}
+
 /// A text without line breaks: plain where that is safe.
 fn one_line(text: &str) -> String {
-    if text == "<<" || is_ambiguous(text) {
+    if text == "<<" || is_ambiguous(text) || has_wide_characters(text) {
         return double_quoted(text);
     }
     let is_simple =
@@ -143,7 +147,13 @@ fn one_line(text: &str) -> String {
     if text.bytes().all(is_simple) && text.as_bytes()[0].is_ascii_alphanumeric() {
         return text.to_string();
     }
-    plain_or_quoted(text).unwrap_or_else(|| double_quoted(text))
+    let written = serde_yaml::to_string(text).unwrap_or_default();
+    let written = written.strip_suffix('\n').unwrap_or(&written);
+    // What is left over is a text that is safe in some style; should it ever not be, quotes are.
+    if written.is_empty() || written.contains('\n') {
+        return double_quoted(text);
+    }
+    written.to_string()
 }
 
 fn double_quoted(text: &str) -> String {
@@ -177,15 +187,22 @@ fn double_quoted(text: &str) -> String {
 
 /// Writes a text of several lines as a block where YAML can hold it as one, else in quotes.
 fn write_lines(out: &mut String, text: &str, indent: usize) {
-    let Some(header) = block_header(text) else {
-        return fold(out, &double_quoted(text), indent);
-    };
-    out.push_str(header);
-    for line in text.strip_suffix('\n').unwrap_or(text).split('\n') {
+    let written = serde_yaml::to_string(text).unwrap_or_default();
+    if !written.starts_with('|') || has_wide_characters(text) {
+        let quoted = double_quoted(text);
+        fold(out, &quoted, indent);
+        return;
+    }
+    let mut lines = written.split('\n');
+    out.push_str(lines.next().unwrap_or_default());
+    // The writer indents by two what begins at the margin; the last piece is empty.
+    let mut lines: Vec<&str> = lines.collect();
+    lines.pop();
+    for line in lines {
         out.push('\n');
-        if !line.is_empty() {
+        if let Some(content) = line.strip_prefix("  ") {
             out.extend(std::iter::repeat_n(' ', indent));
-            out.push_str(line);
+            out.push_str(content);
         }
     }
     out.push('\n');

@@ -1,3 +1,0 @@
-//! Times as text.
-
-pub mod strtime;
