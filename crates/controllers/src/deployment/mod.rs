@@ -22,6 +22,7 @@ mod conditions;
 mod progress;
 mod recreate;
 mod replica_sets;
+mod rollback;
 mod rolling;
 mod scale;
 mod sync;
@@ -178,7 +179,13 @@ fn sync_deployment(
     }
     // A Deployment that was paused or resumed must not time out for the time in between.
     rollout.check_paused_conditions()?;
-    if rollout.deployment.spec.paused == Some(true) || rollout.is_scaling_event()? {
+    if rollout.deployment.spec.paused == Some(true) {
+        return rollout.sync();
+    }
+    if let Some(revision) = rollback::wanted_revision(&rollout.deployment) {
+        return rollout.roll_back(revision);
+    }
+    if rollout.is_scaling_event()? {
         return rollout.sync();
     }
     if is_recreate(&rollout.deployment.spec) {

@@ -18,14 +18,16 @@ pub(super) const REVISION: &str = "deployment.kubernetes.io/revision";
 const REVISION_HISTORY: &str = "deployment.kubernetes.io/revision-history";
 const DESIRED_REPLICAS: &str = "deployment.kubernetes.io/desired-replicas";
 const MAX_REPLICAS: &str = "deployment.kubernetes.io/max-replicas";
+/// The annotation that asks for an earlier revision.
+pub(super) const ROLLBACK_TO: &str = "deprecated.deployment.rollback.to";
 /// Annotations of the Deployment that its ReplicaSets do not get.
-const NOT_COPIED: [&str; 6] = [
+pub(super) const NOT_COPIED: [&str; 6] = [
     "kubectl.kubernetes.io/last-applied-configuration",
     REVISION,
     REVISION_HISTORY,
     DESIRED_REPLICAS,
     MAX_REPLICAS,
-    "deprecated.deployment.rollback.to",
+    ROLLBACK_TO,
 ];
 /// How long the list of former revisions may grow. Upstream: maxRevHistoryLengthInChars.
 const MAX_REVISION_HISTORY_LENGTH: usize = 2000;

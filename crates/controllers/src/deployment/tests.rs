@@ -125,6 +125,65 @@ fn a_rollback_gives_the_old_replica_set_a_new_revision() {
     assert_eq!(annotations["deployment.kubernetes.io/revision-history"], "1");
 }
 
+/// Asks for a revision by the annotation, once the Deployment had an image and another.
+fn ask_for_revision(wanted: &'static str) -> World {
+    let mut world = World::new();
+    world.create(deployment("web", 1, "25%", "25%"));
+    world.settle();
+    world.change::<Deployment>("web", |deployment| {
+        let annotations = deployment.metadata.annotations.get_or_insert_default();
+        annotations.insert("cause".into(), "edit".into());
+        let spec = deployment.spec.template.spec.as_mut().expect("spec");
+        spec.containers[0].image = Some("nginx:2".into());
+    });
+    world.settle();
+    world.change::<Deployment>("web", move |deployment| {
+        let annotations = deployment.metadata.annotations.get_or_insert_default();
+        annotations.insert("deprecated.deployment.rollback.to".into(), wanted.into());
+    });
+    world.settle();
+    world
+}
+
+/// Upstream: pkg/controller/deployment/rollback.go
+#[test]
+fn an_annotation_asks_for_an_earlier_revision() {
+    let rolled_back = "Rolled back deployment \"web\" to revision 1";
+    let same = "The rollback revision contains the same template as current deployment \"web\"";
+    let missing = "Unable to find the revision to rollback to.";
+    for (wanted, reason, message, want) in [
+        ("0", "DeploymentRollback", rolled_back, [(2, 0), (3, 1)]),
+        ("1", "DeploymentRollback", rolled_back, [(2, 0), (3, 1)]),
+        ("2", "DeploymentRollbackTemplateUnchanged", same, [(1, 0), (2, 1)]),
+        ("7", "DeploymentRollbackRevisionNotFound", missing, [(1, 0), (2, 1)]),
+    ] {
+        let mut world = ask_for_revision(wanted);
+        assert_eq!(world.messages(reason), [message], "{wanted}");
+        assert_eq!(sizes(&mut world), want, "{wanted}");
+        let annotations = world.get::<Deployment>("web").metadata.annotations.clone();
+        let annotations = annotations.expect("annotations");
+        assert!(!annotations.contains_key("deprecated.deployment.rollback.to"), "{wanted}");
+        // The annotations of the old revision come back with its template.
+        assert_eq!(annotations.contains_key("cause"), reason != "DeploymentRollback", "{wanted}");
+    }
+    let mut world = ask_for_revision("no number");
+    assert_eq!(sizes(&mut world), [(1, 0), (2, 1)]);
+}
+
+#[test]
+fn without_an_earlier_revision_there_is_no_way_back() {
+    let mut world = World::new();
+    world.create(deployment("web", 1, "25%", "25%"));
+    world.settle();
+    world.change::<Deployment>("web", |deployment| {
+        let annotations = deployment.metadata.annotations.get_or_insert_default();
+        annotations.insert("deprecated.deployment.rollback.to".into(), "0".into());
+    });
+    world.settle();
+    let messages = world.messages("DeploymentRollbackRevisionNotFound");
+    assert_eq!(messages, ["Unable to find last revision."]);
+}
+
 #[test]
 fn recreate_ends_all_old_pods_before_it_makes_new_ones() {
     let mut world = World::new();
