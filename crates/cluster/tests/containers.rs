@@ -1,20 +1,11 @@
 //! What becomes of containers in a whole cluster: memory, hooks, ends, what they are told.
 
-use api::openapi::api::core::v1::{ContainerStatus, Event, Pod};
-use api::{Key, KindId, Object};
-use cluster::{Cluster, Command, Options};
+mod support;
+
+use api::openapi::api::core::v1::ContainerStatus;
+use cluster::Cluster;
 use sim::Duration;
-
-fn booted() -> Cluster {
-    let mut cluster = Cluster::new(Options::default());
-    cluster.run(Duration::from_secs(15));
-    cluster
-}
-
-fn apply(cluster: &mut Cluster, text: &str) {
-    let outcome = cluster.execute(Command::Apply { text: text.to_string() });
-    assert!(outcome.results.iter().all(kubectl::DocumentResult::is_done), "{outcome:?}");
-}
+use support::{apply, booted, delete, events, log, pod};
 
 /// A pod `app`; `spec` are the lines of its specification.
 fn create(cluster: &mut Cluster, spec: &str) {
@@ -22,28 +13,8 @@ fn create(cluster: &mut Cluster, spec: &str) {
     apply(cluster, &format!("{head}{spec}"));
 }
 
-fn delete(cluster: &mut Cluster) {
-    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\n".to_string();
-    cluster.execute(Command::Delete { text });
-}
-
-/// The Events about the pod: their reasons, messages and times in seconds, in order.
-fn events(cluster: &Cluster) -> Vec<(String, String)> {
-    let snapshot = cluster.snapshot(KindId::EVENT);
-    let about = snapshot.in_namespace("default").filter_map(Object::get::<Event>);
-    let about = about.filter(|event| event.involved_object.name.as_deref() == Some("app"));
-    about
-        .map(|e| (e.reason.clone().unwrap_or_default(), e.message.clone().unwrap_or_default()))
-        .collect()
-}
-
 fn happened(cluster: &Cluster, reason: &str, message: &str) -> bool {
     events(cluster).iter().any(|(r, m)| r == reason && m == message)
-}
-
-fn pod(cluster: &Cluster) -> Option<Pod> {
-    let pods = cluster.snapshot(KindId::POD);
-    pods.get(&Key::new("default", "app")).and_then(Object::get::<Pod>).cloned()
 }
 
 fn container(cluster: &Cluster, name: &str) -> ContainerStatus {
@@ -52,11 +23,13 @@ fn container(cluster: &Cluster, name: &str) -> ContainerStatus {
     all.flatten().find(|status| status.name == name).cloned().expect("a container's status")
 }
 
-fn log(cluster: &Cluster) -> String {
-    let logs = |kubelet: &kubelet::Kubelet| {
-        kubelet.logs("default", "app", "main", false).map(runtime::ContainerLog::text)
-    };
-    cluster.kubelets().find_map(logs).expect("a log")
+/// A pod of which the container takes so much memory.
+fn take_memory(cluster: &mut Cluster, taken: &str, resources: &str) {
+    let spec = format!(
+        "  containers:\n  - name: main\n    image: polinux/stress\n    command: [stress]\n    \
+         args: [--vm, '1', --vm-bytes, {taken}, --vm-hang, '1']\n    resources: {resources}\n"
+    );
+    create(cluster, &spec);
 }
 
 /// Upstream: kubernetes.io/docs/tasks/configure-pod-container/assign-memory-resource, "Exceed a
@@ -64,12 +37,7 @@ fn log(cluster: &Cluster) -> String {
 #[test]
 fn a_container_that_takes_more_memory_than_it_may_is_killed_and_started_again() {
     let mut cluster = booted();
-    create(
-        &mut cluster,
-        "  containers:\n  - name: main\n    image: polinux/stress\n    command: [stress]\n    \
-         args: [--vm, '1', --vm-bytes, 250M, --vm-hang, '1']\n    resources: {requests: {memory: \
-         50Mi}, limits: {memory: 100Mi}}\n",
-    );
+    take_memory(&mut cluster, "250M", "{requests: {memory: 50Mi}, limits: {memory: 100Mi}}");
     cluster.run(Duration::from_secs(20));
     let status = container(&cluster, "main");
     let states = [&status.state, &status.last_state];
@@ -82,12 +50,7 @@ fn a_container_that_takes_more_memory_than_it_may_is_killed_and_started_again() 
 #[test]
 fn a_container_that_takes_less_memory_than_it_may_goes_on() {
     let mut cluster = booted();
-    create(
-        &mut cluster,
-        "  containers:\n  - name: main\n    image: polinux/stress\n    command: [stress]\n    \
-         args: [--vm, '1', --vm-bytes, 150M, --vm-hang, '1']\n    resources: {requests: {memory: \
-         100Mi}, limits: {memory: 200Mi}}\n",
-    );
+    take_memory(&mut cluster, "150M", "{requests: {memory: 100Mi}, limits: {memory: 200Mi}}");
     cluster.run(Duration::from_secs(60));
     let status = container(&cluster, "main");
     assert!(status.ready && status.restart_count == 0, "{status:?}");

@@ -1,21 +1,13 @@
 //! Probes, hooks and volumes of pods in a whole cluster.
 
-use api::openapi::api::core::v1::{Event, Pod};
-use api::{Key, KindId, Object};
-use cluster::{Cluster, Command, Options};
+mod support;
+
+use api::openapi::api::core::v1::Event;
+use api::{KindId, Object};
+use cluster::Cluster;
 use sim::Duration;
+use support::{apply, booted, delete, events, log, pod};
 use trace::What;
-
-fn booted() -> Cluster {
-    let mut cluster = Cluster::new(Options::default());
-    cluster.run(Duration::from_secs(15));
-    cluster
-}
-
-fn apply(cluster: &mut Cluster, text: &str) {
-    let outcome = cluster.execute(Command::Apply { text: text.to_string() });
-    assert!(outcome.results.iter().all(kubectl::DocumentResult::is_done), "{outcome:?}");
-}
 
 /// A pod `app` with one container; `more` are further lines of the container.
 fn create(cluster: &mut Cluster, image: &str, command: &str, more: &str) {
@@ -32,25 +24,8 @@ fn create(cluster: &mut Cluster, image: &str, command: &str, more: &str) {
     );
 }
 
-fn events(cluster: &Cluster) -> Vec<String> {
-    let snapshot = cluster.snapshot(KindId::EVENT);
-    let about = snapshot.in_namespace("default").filter_map(Object::get::<Event>);
-    about
-        .filter(|event| event.involved_object.name.as_deref() == Some("app"))
-        .map(|event| event.message.clone().unwrap_or_default())
-        .collect()
-}
-
-fn pod(cluster: &Cluster) -> Option<Pod> {
-    let pods = cluster.snapshot(KindId::POD);
-    pods.get(&Key::new("default", "app")).and_then(Object::get::<Pod>).cloned()
-}
-
-fn log(cluster: &Cluster) -> String {
-    let logs = |kubelet: &kubelet::Kubelet| {
-        kubelet.logs("default", "app", "main", false).map(runtime::ContainerLog::text)
-    };
-    cluster.kubelets().find_map(logs).expect("a log")
+fn messages(cluster: &Cluster) -> Vec<String> {
+    events(cluster).into_iter().map(|(_, message)| message).collect()
 }
 
 /// Upstream: pkg/probe/exec/exec.go, pkg/probe/http/http.go, pkg/probe/tcp/tcp.go and
@@ -88,7 +63,7 @@ fn probes_that_are_not_answered_in_time_say_so() {
         cluster.run(Duration::from_secs(20));
         let address = pod(&cluster).and_then(|pod| pod.status?.pod_ip).expect("an address");
         let words = words.replace("IP", &address);
-        assert!(events(&cluster).contains(&words), "{words}: {:?}", events(&cluster));
+        assert!(messages(&cluster).contains(&words), "{words}: {:?}", messages(&cluster));
         let failed = |what: &What| matches!(what, What::Probe { success: false, .. });
         assert!(cluster.trace().records().any(|record| failed(&record.what)));
     }
@@ -109,12 +84,11 @@ fn a_pod_that_ends_is_asked_whether_it_is_ready_and_not_killed_by_its_liveness()
         status.conditions.iter().flatten().any(|c| c.type_ == "Ready" && c.status == "True")
     };
     assert!(ready(&cluster));
-    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\n".to_string();
-    cluster.execute(Command::Delete { text });
+    delete(&mut cluster);
     cluster.run(Duration::from_secs(10));
     assert!(pod(&cluster).is_some() && !ready(&cluster), "it ends, and is not ready");
     let liveness = |message: &String| message.starts_with("Liveness probe failed");
-    assert!(!events(&cluster).iter().any(liveness), "{:?}", events(&cluster));
+    assert!(!messages(&cluster).iter().any(liveness), "{:?}", messages(&cluster));
     cluster.run(Duration::from_secs(25));
     assert!(pod(&cluster).is_none(), "killed when its grace was over");
 }
@@ -129,8 +103,7 @@ fn the_hook_before_the_end_is_a_process_and_the_signal_waits_for_it() {
         "    lifecycle: {preStop: {exec: {command: [sh, -c, 'sleep 5; echo bye > /tmp/x']}}}\n";
     create(&mut cluster, "busybox:1.37", script, hook);
     cluster.run(Duration::from_secs(10));
-    let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: app}\n".to_string();
-    cluster.execute(Command::Delete { text });
+    delete(&mut cluster);
     cluster.run(Duration::from_secs(4));
     assert!(!log(&cluster).contains("asked to end"), "the hook is under way");
     cluster.run(Duration::from_secs(4));
@@ -197,7 +170,7 @@ fn a_host_path_must_be_what_its_type_says_and_is_shared_by_pods() {
     cluster.run(Duration::from_secs(5));
     let words = "MountVolume.SetUp failed for volume \"h\" : hostPath type check failed: \
                  /data/none is not a directory";
-    assert!(events(&cluster).contains(&words.to_string()), "{:?}", events(&cluster));
+    assert!(messages(&cluster).contains(&words.to_string()), "{:?}", messages(&cluster));
     let other = "apiVersion: v1\nkind: Pod\nmetadata: {name: writer}\nspec:\n  nodeName: node-1\n  \
                  restartPolicy: Never\n  containers:\n  - name: main\n    image: busybox:1.37\n    \
                  command: [sh, -c, 'echo x > /h/none/file']\n    volumeMounts: [{name: h, \
